@@ -69,7 +69,7 @@ async fn case_7_known_device_proves_nothing(engine: Engine) {
         }
         assert_eq!(guess(&browser_from(&app, "203.0.113.77"), &client, who).await.status, 429);
     }
-    // Mere's device helps nobody at Hemi's account, and neither does a forged or a truncated one.
+    // Mere's device is worthless for Hemi's account, and so is a forged or a truncated one.
     let forged = format!("{}{}", "A".repeat(43), &device[43..]);
     for value in [device.as_str(), &forged, &device[..60], "x", &format!("{device}.{device}")] {
         let browser = browser_from(&app, "198.51.100.10");

@@ -1,4 +1,4 @@
-//! The end of the certificate: the metric follows the one in use, and an alarm rings before it comes.
+//! The expiry of the certificate: the metric shows that of the one in use, and an alarm is raised before it.
 
 use std::time::Duration;
 
@@ -14,15 +14,14 @@ use vestibule_tests::{
 const EXPIRY: &str = "vestibule_certificate_expiry_timestamp_seconds";
 const ENDS_SOON: &str = "alarm: the certificate in tls.cert ends soon; renew it";
 
-/// The first moment of a year.
+/// The start of a year.
 fn beginning_of(year: i32) -> Timestamp {
     let text = format!("{year}-01-01T00:00:00Z");
     let moment: jiff::Timestamp = text.parse().expect("a time");
     Timestamp::from_millis(moment.as_millisecond())
 }
 
-/// Puts a certificate that is valid until the beginning of a year in the place of the one in use, and waits until the metric
-/// has its end.
+/// Replaces the certificate by one that is valid until the start of a year, and waits until the metric shows its end.
 async fn renew(app: &TestApp, year: i32) {
     let authority = app.authority();
     authority.write(&authority.issue_until(&["localhost"], year));
@@ -44,7 +43,7 @@ async fn expiring_certificate_raises_alarm_until_renewed() {
     let alarms = || log.lines("message", ENDS_SOON);
     let rung = async |times| until_equal("alarms", times, async || alarms().len()).await;
     until_shown(&app, 4000).await;
-    // Fifteen days before its end it is not soon.
+    // Fifteen days before the end there is no alarm yet.
     let ends = beginning_of(3000);
     app.clock.set(ends.minus(Duration::from_hours(15 * 24)));
     renew(&app, 3000).await;
@@ -55,14 +54,15 @@ async fn expiring_certificate_raises_alarm_until_renewed() {
     assert_eq!(alarms()[0]["level"], "ERROR");
     app.clock.advance(Duration::from_hours(6));
     rung(2).await;
-    // A renewed one ends it, however late it gets. The second is read in a later turn than the time was changed.
+    // A renewed certificate ends the alarms, whatever the clock. It is loaded in a later run than the one after the clock
+    // moved.
     renew(&app, 4000).await;
     app.clock.advance(Duration::from_hours(24));
     renew(&app, 4001).await;
     assert_eq!(alarms().len(), 2);
 }
 
-/// Where a proxy in front ends TLS there is no end to tell.
+/// With TLS at a proxy in front there is no expiry to report.
 #[tokio::test]
 async fn plain_http_has_no_expiry_metric() {
     let app = TestApp::start(Engine::Sqlite).await;

@@ -1,4 +1,4 @@
-//! The documents of monitoring say what there is, and what there is stands in them.
+//! The documents about monitoring describe what exists, and they are complete.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ fn read(file: &str) -> String {
         .expect("a document")
 }
 
-/// Every name of ours in a text, as it is written.
+/// Every metric name of ours in a text, as written.
 fn names(text: &str) -> BTreeSet<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.split(|c| !is_name(c))
@@ -28,13 +28,13 @@ fn names(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// A histogram is asked for by its parts.
+/// A histogram is queried by its parts.
 fn base_name(name: &str) -> &str {
     let parts = ["_bucket", "_count", "_sum"];
     parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name)
 }
 
-/// Rows of the tables of metrics: name and labels.
+/// The rows of the tables of metrics: name and labels.
 fn documented_metrics() -> BTreeMap<String, BTreeSet<String>> {
     let text = read("monitoring.md");
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `vestibule_"));
@@ -49,18 +49,18 @@ fn documented_metrics() -> BTreeMap<String, BTreeSet<String>> {
     .collect()
 }
 
-/// A provider after a sign-in, a wrong code, a refusal, and its first round of work.
 /// The periodic tasks (`idp/src/jobs/periodic.rs`).
 const TASKS: [&str; 6] =
     ["proof", "guess_budget", "retention", "audit_seals", "signing_keys", "root_keys"];
 
+/// The metrics after a sign-in, a wrong code, a refusal, and the first run of the periodic tasks.
 async fn scrape_after_sign_in() -> Scrape {
     let app =
         TestApp::start_with(Engine::Postgres, Options { tls: true, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
-    // A delay counts from the acceptance, which is written down a moment after the mail is there.
+    // The delay counts from the acceptance, which is recorded a moment after the mail has arrived.
     app.wait_for_jobs().await;
     let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
     client.redeem_tokens(&app, &landed).await;
@@ -76,8 +76,8 @@ async fn scrape_after_sign_in() -> Scrape {
 async fn documents_and_scrape_list_same_metrics() {
     let scrape = scrape_after_sign_in().await;
     let listed: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
-    assert_eq!(listed.len(), METRICS.len(), "a name stands twice in the list");
-    assert_eq!(scrape.names(), listed, "what is listed is shown:\n{}", scrape.text);
+    assert_eq!(listed.len(), METRICS.len(), "a name is in the list twice");
+    assert_eq!(scrape.names(), listed, "each listed metric is exported:\n{}", scrape.text);
     let documented = documented_metrics();
     let rows: BTreeSet<String> = documented.keys().cloned().collect();
     assert_eq!(rows, listed, "docs/monitoring.md has a row for each metric");
@@ -101,7 +101,7 @@ async fn documents_and_scrape_list_same_metrics() {
     }
 }
 
-/// Prometheus' conventions: what is measured, in base units, with the unit in the name, and a sentence for each.
+/// Prometheus' conventions: a name with what is measured and its base unit, and a help text for each.
 #[test]
 fn metric_names_follow_prometheus_conventions() {
     for metric in METRICS {
@@ -114,7 +114,7 @@ fn metric_names_follow_prometheus_conventions() {
     }
 }
 
-/// A panel for each metric, or nobody looks at it.
+/// A metric without a panel would not be watched.
 #[test]
 fn dashboard_shows_every_metric() {
     let dashboard: Value = serde_json::from_str(&read("monitoring/dashboard.json")).expect("JSON");
@@ -135,7 +135,7 @@ fn dashboard_shows_every_metric() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// Whoever operates it is told how to read each row of the dashboard.
+/// The operating page explains each row of the dashboard.
 #[test]
 fn operating_page_explains_dashboard_rows() {
     let dashboard: Value = serde_json::from_str(&read("monitoring/dashboard.json")).expect("JSON");
@@ -145,8 +145,8 @@ fn operating_page_explains_dashboard_rows() {
     assert!(rows.len() > 3, "{rows:?}");
     for row in rows {
         let title = row["title"].as_str().expect("a title");
-        let told = page.lines().find(|line| line.starts_with(&format!("| {title} | ")));
-        let cells = told.map(|line| line.split(" | ").filter(|cell| cell.len() > 20).count());
+        let line = page.lines().find(|line| line.starts_with(&format!("| {title} | ")));
+        let cells = line.map(|line| line.split(" | ").filter(|cell| cell.len() > 20).count());
         assert_eq!(
             cells,
             Some(3),
@@ -155,7 +155,7 @@ fn operating_page_explains_dashboard_rows() {
     }
 }
 
-/// Somebody is woken: the rule says what it means and what to do first, and the page lists it with its severity.
+/// An alert wakes a person: the rule says what it means and what to do first, and the page lists it with its severity.
 #[test]
 fn every_alert_has_runbook_and_listing() {
     let (rules, page, test) = (
@@ -181,12 +181,12 @@ fn every_alert_has_runbook_and_listing() {
         );
         assert!(
             test.contains(&format!("alertname=\"{name}\"")),
-            "{name} rings in alerts_test.yaml"
+            "{name} fires in alerts_test.yaml"
         );
     }
 }
 
-/// Prometheus' own tool reads the rules, and shows that they ring when they should and not when all is well.
+/// promtool parses the rules, and its tests show that they fire when they should and not otherwise.
 #[test]
 fn promtool_accepts_and_fires_alert_rules() {
     let folder = vestibule_tests::workspace_root().join("docs/monitoring");

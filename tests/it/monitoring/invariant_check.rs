@@ -1,4 +1,4 @@
-//! The daily comparison of grants with the sign-ins behind them: it finds what only a hand in the database can make.
+//! The daily comparison of grants with their sign-ins: it finds what only a manual change of the database can cause.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use vestibule_tests::{app::TestApp, db::Engine, metrics::Scrape};
 
 use crate::engines::{apply, both_engines};
 
-/// Makes one sign-in and its grant unlike what the program writes.
+/// Changes one sign-in and its grant to a state that the program never writes.
 async fn tamper(app: &TestApp, statements: &'static [&'static str]) {
     let tampered = app.replica_db().write(async |tx| {
         for statement in statements {
@@ -16,7 +16,7 @@ async fn tamper(app: &TestApp, statements: &'static [&'static str]) {
         }
         Ok::<_, store::Error>(())
     });
-    tampered.await.expect("a hand in the database");
+    tampered.await.expect("the statements run");
 }
 
 #[apply(both_engines)]
@@ -43,13 +43,13 @@ async fn unproven_grant_raises_alarm(engine: Engine) {
     assert_eq!(app.audit_outcomes("grant.unproven").await, ["found"]);
     let scrape = Scrape::fetch(app.first()).await;
     assert_eq!(scrape.value("vestibule_unproven_grants", &[]), Some(1.0), "{}", scrape.text);
-    // Every replica shows it, and after a restart too: it is in the database.
+    // Every replica exports it, even after a restart: it is in the database.
     let other = app.replica().await;
     assert_eq!(Scrape::fetch(&other).await.value("vestibule_unproven_grants", &[]), Some(1.0));
     other.stop().await;
 }
 
-/// The schema refuses such a row, so the hand takes the schema's check away first.
+/// The schema refuses such a row, so the test drops the CHECK first.
 #[apply(both_engines)]
 async fn removed_second_step_is_found(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -77,7 +77,7 @@ async fn grant_older_than_steps_is_found(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.browser().sign_in(&app, &client, &patient).await;
-    // As much as clocks of replicas may differ is no finding.
+    // A difference within the tolerance for clocks of replicas is no finding.
     tamper(&app, &["UPDATE grants SET created_at = created_at - 4000"]).await;
     assert_eq!(invariant_check::run(&app.cx()).await.unwrap().unproven, 0);
     tamper(&app, &["UPDATE grants SET created_at = created_at - 60000"]).await;

@@ -1,4 +1,4 @@
-//! `/metrics`: a sign-in is counted as it went, and nothing of a person is in it.
+//! `/metrics`: each step of a sign-in is counted with its outcome, and no personal data is included.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn sign_in_steps_are_counted(engine: Engine) {
     client.redeem_tokens(&app, &landed).await;
     let accepted = [("lane", "code"), ("outcome", "accepted")];
     let redis = (engine == Engine::Postgres).then_some(1.0);
-    // A mail is counted after its end is written down, and a Redis that does not answer within 300 ms is away.
+    // A mail is counted after its result is recorded, and a Redis that does not answer within 300 ms counts as unavailable.
     let scrape = Scrape::until(app.first(), "a mail is counted, and Redis is up", |scrape| {
         scrape.value("vestibule_mail_attempts_total", &accepted) == Some(1.0)
             && scrape.value("vestibule_redis_up", &[]) == redis
@@ -62,14 +62,14 @@ async fn sign_in_steps_are_counted(engine: Engine) {
         &[("client", "portal"), ("grant_type", "authorization_code")],
         1.0,
     );
-    // Taken back: whoever completed was no stranger who guesses.
+    // Refunded: a completed sign-in was no guessing stranger.
     is("vestibule_guess_budget_spent", &[], 0.0);
     is("vestibule_hashing_wait_seconds_count", &[], 2.0);
     let post = [("route", "/login/code"), ("class", "page"), ("method", "POST")];
     is("vestibule_requests_total", &post, 2.0);
     is("vestibule_request_duration_seconds_count", &[("route", "/oauth2/token")], 1.0);
     is("vestibule_database_up", &[], 1.0);
-    // The moved clock is what readiness is there for.
+    // Not ready, because the test moved the clock.
     is("vestibule_ready", &[], 0.0);
     let skew = scrape.value("vestibule_database_clock_skew_seconds", &[]);
     assert!(skew.is_some_and(|skew| (-80.0..-68.0).contains(&skew)), "{skew:?}");
@@ -77,7 +77,7 @@ async fn sign_in_steps_are_counted(engine: Engine) {
     assert!(ages.is_some_and(|age| age >= 70.0), "{ages:?}");
 }
 
-/// A code that comes after its window shows that the window is too short for somebody.
+/// A code that arrives after its window shows that the window is too short for some people.
 #[apply(both_engines)]
 async fn late_code_is_measured(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -95,7 +95,7 @@ async fn late_code_is_measured(engine: Engine) {
     assert_eq!((beyond("900.0"), beyond("1200.0")), (Some(0.0), Some(1.0)), "{}", scrape.text);
 }
 
-/// What was rolled back is not in the trail, and so it is not counted.
+/// A rolled-back event is not in the trail, so it is not counted.
 #[apply(both_engines)]
 async fn rolled_back_event_is_not_counted(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -116,7 +116,7 @@ async fn rolled_back_event_is_not_counted(engine: Engine) {
     assert_eq!(app.audit_outcomes("client.added").await.len(), 1);
 }
 
-/// A mail server that takes nothing: the queue is there to see, and how old it is.
+/// While the mail server accepts nothing, the metrics show the queue and its age.
 #[apply(both_engines)]
 async fn mail_queue_and_age_are_measured(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -132,7 +132,7 @@ async fn mail_queue_and_age_are_measured(engine: Engine) {
         scrape.value("vestibule_mail_attempts_total", &again).is_some()
     })
     .await;
-    // Another replica sees the same queue, because it is in the database.
+    // Another replica exports the same queue, because it is in the database.
     let other = app.replica().await;
     let scrape = Scrape::fetch(&other).await;
     let lane = [("lane", "code")];
@@ -154,7 +154,7 @@ async fn full_hashing_pool_is_measured(engine: Engine) {
         app.app().hasher.admit(HashingCaller::Stranger).await.unwrap(),
         app.app().hasher.admit(HashingCaller::Stranger).await.unwrap(),
     );
-    // One more sits on the one seat that strangers always have.
+    // One more caller takes the one queue slot that strangers always have.
     let hasher = app.app().hasher.clone();
     let sitting = tokio::spawn(async move { hasher.admit(HashingCaller::Stranger).await.is_ok() });
     until_equal("places in the queue", [1, 0], async || app.app().hasher.waiting()).await;
@@ -169,7 +169,7 @@ async fn full_hashing_pool_is_measured(engine: Engine) {
     assert!(sitting.await.unwrap());
 }
 
-/// Misuse case 57: whatever people and strangers send, it is no label.
+/// Misuse case 57: whatever people and strangers send, it never becomes a label.
 #[apply(both_engines)]
 async fn case_57_metrics_hold_no_secret(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -215,7 +215,7 @@ async fn case_57_metrics_hold_no_secret(engine: Engine) {
         tokens["access_token"].as_str().unwrap(),
         client.secret.as_deref().unwrap(),
     ] {
-        // Six digits may stand in any number: as a label they would be quoted.
+        // Six digits may be in any number: as a label they would be quoted.
         let secret = secret.to_lowercase();
         let found = if secret == code {
             text.contains(&format!("\"{secret}\""))

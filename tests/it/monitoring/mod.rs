@@ -1,4 +1,4 @@
-//! What operators see: figures, readiness, traces, the line of each request, and that the documents say what there is.
+//! What operators see: metrics, readiness, traces, the request log, and documents that match them.
 
 mod certificate;
 mod documents;

@@ -1,5 +1,5 @@
-//! Queries of the rules, the dashboard and the page: Prometheus can read them, and they ask for labels and values that the
-//! program has. A misspelt value is no error anywhere else: the rule never rings, and the panel stays empty.
+//! Queries of the rules, the dashboard and the page: Prometheus can parse them, and they use labels and values that the
+//! program exports. No other check finds a misspelt value: the rule never fires, and the panel stays empty.
 
 use std::{collections::BTreeSet, fmt::Write, fs, process::Command};
 
@@ -12,10 +12,10 @@ fn read(file: &str) -> String {
     fs::read_to_string(vestibule_tests::workspace_root().join(file)).expect("a file")
 }
 
-/// A query and where it stands.
+/// A query and its place.
 type Query = (String, String);
 
-/// What Grafana puts into a query, as it does for a panel of an hour.
+/// Replaces Grafana's variables, as for a panel of one hour.
 fn fill_variables(query: &str) -> String {
     query.replace("$__rate_interval", "5m").replace("$__range", "1h")
 }
@@ -35,17 +35,17 @@ fn dashboard_queries() -> Vec<Query> {
     queries.collect()
 }
 
-/// The queries of the page: what stands in its blocks and names a metric.
+/// The queries of the page: its code blocks that name a metric.
 fn document_queries() -> Vec<Query> {
     let page = read("docs/monitoring.md");
     let blocks = page.split("```").skip(1).step_by(2).filter(|block| block.contains("vestibule_"));
     blocks.map(|block| ("monitoring.md".to_owned(), block.trim().to_owned())).collect()
 }
 
-/// A selector: name, label, whether it is compared as a pattern, value.
+/// A selector: name, label, whether it matches a regular expression, value.
 type Selector = (String, String, bool, String);
 
-/// Every comparison of a label of ours in a text.
+/// Every label matcher of our metrics in a text.
 fn selectors(text: &str) -> Vec<Selector> {
     let text = text.replace("\\\"", "\"");
     let mut found = Vec::new();
@@ -64,7 +64,7 @@ fn selectors(text: &str) -> Vec<Selector> {
     found
 }
 
-/// The sources that have the list of a label's values, as strings.
+/// The sources with the list of a label's values, as strings.
 fn value_sources(name: &str, label: &str) -> &'static [&'static str] {
     match (name, label) {
         ("refusals_total", "reason") => &["idp/src/http/error.rs"],
@@ -78,7 +78,7 @@ fn value_sources(name: &str, label: &str) -> &'static [&'static str] {
     }
 }
 
-/// Whether a metric can have a value under a label.
+/// Whether a label of a metric can have a value.
 fn is_known(name: &str, label: &str, value: &str) -> bool {
     match label {
         "route" => ROUTES.iter().any(|route| route.path == value),
@@ -96,7 +96,7 @@ fn is_known(name: &str, label: &str, value: &str) -> bool {
     }
 }
 
-/// What is wrong with the selectors of a text.
+/// How many values the selectors of a text have, and the unknown ones.
 fn wrong_selectors(text: &str) -> (usize, Vec<String>) {
     let (mut count, mut wrong) = (0, Vec::new());
     for (name, label, is_pattern, value) in selectors(text) {
@@ -111,7 +111,7 @@ fn wrong_selectors(text: &str) -> (usize, Vec<String>) {
     (count, wrong)
 }
 
-/// The labels that `docs/monitoring.md` has for a metric; they are compared with a scrape elsewhere.
+/// The labels of a metric in `docs/monitoring.md`; another test compares them with a scrape.
 fn labels(name: &str) -> BTreeSet<String> {
     let parts = ["_bucket", "_count", "_sum"];
     let whole = parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
@@ -127,14 +127,17 @@ fn queries_use_existing_labels_and_values() {
     for file in ["monitoring/alerts.yaml", "monitoring/dashboard.json", "monitoring.md"] {
         let text = read(&format!("docs/{file}"));
         let (count, wrong) = wrong_selectors(&text);
-        assert!(wrong.is_empty(), "docs/{file} asks for what the program never says: {wrong:?}");
+        assert!(
+            wrong.is_empty(),
+            "docs/{file} uses values that the program never exports: {wrong:?}"
+        );
         for (name, label, ..) in selectors(&text) {
             let known = label == "le" || labels(&name).contains(&label);
             assert!(known, "docs/{file}: vestibule_{name} has no label {label}");
         }
         all += count;
     }
-    assert!(all >= 35, "{all} values were found; correct this test's way of finding them");
+    assert!(all >= 35, "{all} values were found; correct how this test finds them");
 }
 
 #[test]
@@ -151,7 +154,7 @@ fn unknown_label_value_is_found() {
     assert_eq!(wrong_selectors(good), (2, Vec::new()));
 }
 
-/// The rules are read by promtool as they are; queries elsewhere are put into rules for it.
+/// promtool checks the rules directly; for queries from elsewhere this test writes rules.
 #[test]
 fn promtool_accepts_every_query() {
     let queries: Vec<Query> = dashboard_queries().into_iter().chain(document_queries()).collect();
@@ -160,7 +163,7 @@ fn promtool_accepts_every_query() {
     let file = folder.path().join("queries.yaml");
     let mut rules = String::from("groups:\n  - name: queries\n    rules:\n");
     for (nth, (_, query)) in queries.iter().enumerate() {
-        // A string of JSON is one of YAML, too.
+        // A JSON string is a YAML string, too.
         let query = Value::from(query.as_str());
         writeln!(rules, "      - {{ record: \"query:{nth}\", expr: {query} }}").expect("a string");
     }

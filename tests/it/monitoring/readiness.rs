@@ -1,4 +1,4 @@
-//! `/readyz`: no request goes where it cannot be served.
+//! `/readyz`: no request is routed to a replica that cannot serve it.
 
 use std::{
     net::TcpListener,
@@ -25,17 +25,17 @@ async fn ready(ops: &str) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
-/// Waits until it says what is wanted; returns that and after how long.
+/// Waits until the response is as wanted; returns it, and how long that took.
 async fn until(ops: &str, wanted: impl Fn(u16, &Value) -> bool) -> (Value, Duration) {
     let begun = Instant::now();
     let asked = async || {
         let (status, said) = ready(ops).await;
         if wanted(status, &said) { Ok(said) } else { Err((status, said)) }
     };
-    (wait::until("what /readyz says", asked).await, begun.elapsed())
+    (wait::until("the response of /readyz", asked).await, begun.elapsed())
 }
 
-/// Codes, sessions and leases are compared with the clock: a replica whose clock is wrong gets no requests.
+/// Codes, sessions and leases depend on the time: a replica with a wrong clock gets no requests.
 #[apply(both_engines)]
 async fn wrong_clock_is_not_ready(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -51,7 +51,7 @@ async fn wrong_clock_is_not_ready(engine: Engine) {
     until(&ops, |status, _| status == 200).await;
 }
 
-/// A free address of this machine.
+/// A free port of this machine, as an address.
 fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
@@ -78,8 +78,8 @@ async fn postgres_outage_is_reported_and_recovers() {
     assert_eq!(ready(&ops).await.0, 200, "{}", serve.output());
     postgres.stop_server(StopMode::Fast);
     let (said, after) = until(&ops, |_, said| said["database"] != "ok").await;
-    println!("stopped: told after {} ms: {said}", after.as_millis());
-    // Ready and alive all the same: the sign-in page opens, nobody gains by a restart, and no figure is one of yesterday.
+    println!("stopped: reported after {} ms: {said}", after.as_millis());
+    // Still ready and alive: the sign-in page opens, a restart would not help, and no metric is stale.
     assert_eq!(ready(&ops).await.0, 200);
     assert_eq!(reqwest::get(format!("http://{ops}/healthz")).await.unwrap().status(), 200);
     let figures =
@@ -90,7 +90,7 @@ async fn postgres_outage_is_reported_and_recovers() {
     assert!(!figures.contains("vestibule_database_clock_skew_seconds "), "{figures}");
     postgres.start_server();
     let (_, after) = until(&ops, |_, said| said["database"] == "ok").await;
-    println!("started: told after {} ms", after.as_millis());
+    println!("started: reported after {} ms", after.as_millis());
     assert!(serve.terminate().await.success());
     postgres.stop_server(StopMode::Fast);
 }

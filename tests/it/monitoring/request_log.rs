@@ -1,9 +1,9 @@
-//! One line in the log for each request: what was asked, how it ended, of which client, and by which reference.
+//! One log line for each request: its path, its status, the client and the reference.
 
 use reqwest::Method;
 use vestibule_tests::{app::TestApp, db::Engine, log::CapturedLog};
 
-/// One thread, so that everything that happens is logged here.
+/// One thread, so that this test captures the log of every task.
 #[tokio::test(flavor = "current_thread")]
 async fn request_is_logged_in_one_line() {
     let log = CapturedLog::start();
@@ -23,7 +23,7 @@ async fn request_is_logged_in_one_line() {
         assert!(line["status"].is_u64() && line["millis"].is_u64(), "{line}");
         assert!(line.get("span").is_none(), "spans are for traces: {line}");
     }
-    // The line's reference is the row's.
+    // The line and the audit row have the same reference.
     let code = lines.iter().rfind(|line| line["path"] == "/login/code").unwrap();
     let mut conn = app.replica_db().read().await.unwrap();
     let rows: Vec<(String,)> =

@@ -1,4 +1,4 @@
-//! Traces over OTLP, at a collector: what a sign-in cost and where, and nothing of who it was.
+//! Traces over OTLP, at a collector: the duration of each part of a sign-in, and no personal data.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// A caller's trace (W3C Trace Context, section 3.2), sampled.
+/// A caller's sampled trace (W3C Trace Context, section 3.2).
 const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT_SPAN_ID: &str = "b7ad6b7169203331";
 
@@ -42,7 +42,7 @@ async fn sign_in_trace_omits_personal_data(engine: Engine) {
     let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
     assert_eq!(client.redeem_at(&browser, &landed).await.status, 200);
     assert!(serve.terminate().await.success(), "{}", serve.output());
-    // Everything has left when the program has ended.
+    // All spans are exported when the program has ended.
     let spans = collector.spans();
     let post = spans.iter().find(|span| {
         span.name == "/login/password" && span.attributes["http.request.method"] == "POST"
@@ -63,7 +63,7 @@ async fn sign_in_trace_omits_personal_data(engine: Engine) {
         (&smtp[0].parent, mail[0].attributes["vestibule.lane"].as_str()),
         (&mail[0].id, "code")
     );
-    // By its reference a trace leads to the line in the log.
+    // A trace's reference is also in the log line.
     assert!(serve.output().contains(&post.attributes["vestibule.reference"]));
     for secret in [
         "mere",
@@ -79,7 +79,7 @@ async fn sign_in_trace_omits_personal_data(engine: Engine) {
     }
 }
 
-/// From a stranger the header would choose what is traced and under which name.
+/// A stranger's header would otherwise decide what is traced, and under which trace id.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn traceparent_needs_trusted_proxy() {
     let engine = vestibule_tests::db::Engine::Sqlite;
@@ -109,7 +109,7 @@ async fn traceparent_needs_trusted_proxy() {
     }
 }
 
-/// A collector that is away costs spans and one warning, never a request.
+/// An unavailable collector costs spans and one warning, never a request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unreachable_collector_warns_once() {
     let engine = vestibule_tests::db::Engine::Sqlite;
