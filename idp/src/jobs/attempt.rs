@@ -36,10 +36,10 @@ fn log(what: &str, claimed: &ClaimedJob, end: &JobResult, settled: Settlement, n
     let (job, tries) = (claimed.id(), claimed.tries());
     match settled {
         Settlement::Done => {}
-        Settlement::NotNeeded => tracing::info!(%job, "a {what} was not worth sending any more"),
+        Settlement::NotNeeded => tracing::info!(%job, "a {what} was no longer needed"),
         Settlement::TryAgain(at) => {
             let wait = at.since(now);
-            tracing::warn!(%job, tries, failure = ?end, ?wait, "a {what} was not taken and is tried again");
+            tracing::warn!(%job, tries, failure = ?end, ?wait, "a {what} was not accepted and is tried again");
         }
         Settlement::GivenUp => tracing::warn!(%job, tries, failure = ?end, "a {what} was given up"),
     }

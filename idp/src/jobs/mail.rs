@@ -39,7 +39,7 @@ fn compose(app: &App, letter: &Letter, attempt: SendAttempt) -> Result<ComposedM
             JobResult::Refused("its address cannot be used".to_owned())
         }
         ComposeError::Malformed(why) => {
-            tracing::error!(job = %attempt.job, %why, "alarm: a broken mail was stopped");
+            tracing::error!(job = %attempt.job, %why, "alarm: a malformed mail was not sent");
             JobResult::Malformed(why.to_string())
         }
     })
@@ -50,7 +50,7 @@ async fn send(app: &App, claimed: &ClaimedJob, mail: &ComposedMail) -> JobResult
     match app.mailer.send(&mail.envelope, &mail.bytes).instrument(span).await {
         Ok(accepted) => {
             let (message_id, reply) = (&mail.message_id, &accepted.reply);
-            tracing::info!(job = %claimed.id(), message_id, reply, "the mail server took a mail");
+            tracing::info!(job = %claimed.id(), message_id, reply, "the mail server accepted a mail");
             JobResult::Done(json!({ "message_id": message_id, "reply": reply }))
         }
         Err(error) if error.permanent => JobResult::Refused(error.text),

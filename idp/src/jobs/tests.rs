@@ -335,7 +335,7 @@ async fn malformed_mail_is_not_sent() {
     assert_eq!(world.db.write(break_it).await.unwrap(), 1);
     world.work();
     let row = world.until(job, |row| row.failed).await;
-    assert_eq!(row.error.as_deref(), Some("the subject has `http` in it"));
+    assert_eq!(row.error.as_deref(), Some("the subject contains `http`"));
     assert_eq!(world.mails(), 0);
     assert_eq!(world.trail().await, one("mail.failed", "malformed"));
 }

@@ -1,5 +1,5 @@
-//! The last look at a mail before it leaves: its bytes are read back, by another library than the one that wrote them,
-//! and must say what they should. A mail that is blank, that lacks its code or that contradicts itself never leaves.
+//! The last check of a mail before it is sent: its bytes are parsed, by another library than the one that wrote them, and
+//! compared with the intended text. A mail that is blank, lacks its code or contradicts itself is not sent.
 
 use mail_parser::decoders::html::html_to_text;
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
@@ -8,15 +8,15 @@ use super::forbidden::first_forbidden;
 use super::message::{ComposedMail, one_line};
 use super::text::MailText;
 
-/// Gmail cuts a mail off far above this; a mail of ours has no reason to come near.
+/// The limit of the HTML part in bytes. Gmail cuts a mail off far above this.
 const HTML_MAX: usize = 15 * 1024;
-/// Of the whole message.
+/// The limit of the whole message in bytes.
 const MESSAGE_MAX: usize = 48 * 1024;
-/// RFC 5322, section 2.1.1, without the line break.
+/// The limit of a line in bytes, without the line break (RFC 5322, section 2.1.1).
 const LINE_MAX: usize = 998;
 
-/// The headers of a mail: each of them once, and no other. What is not here (`List-Unsubscribe`, `Precedence`,
-/// `References`, `Bcc`, or one that a name smuggled in) does not leave.
+/// The headers of a mail: each exactly once, and no other. A mail with another one (`List-Unsubscribe`, `Precedence`,
+/// `References`, `Bcc`, or one that a name injected) is not sent.
 const HEADERS: [&str; 12] = [
     "auto-submitted",
     "content-language",
@@ -49,11 +49,11 @@ fn ensure(holds: bool, why: &str) -> CheckOutcome {
     if holds { Ok(()) } else { Err(Malformed::new(why)) }
 }
 
-/// Reads a mail back and compares it with what it should say.
+/// Parses a mail and compares it with its intended text.
 pub(super) fn check(mail: &ComposedMail, wanted: &MailText) -> CheckOutcome {
     check_lines(&mail.bytes)?;
     let message = MessageParser::default().parse(&mail.bytes);
-    let message = message.ok_or_else(|| Malformed::new("is no message"))?;
+    let message = message.ok_or_else(|| Malformed::new("is not a message"))?;
     let (text, html) = check_parts(&message)?;
     check_headers(&message, mail, wanted)?;
     let content = collapse_whitespace(text);
@@ -77,19 +77,19 @@ fn check_lines(bytes: &[u8]) -> CheckOutcome {
     for line in bytes.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         ensure(line.len() <= LINE_MAX, "a line is too long")?;
-        ensure(!line.contains(&b'\r'), "a carriage return stands alone")?;
+        ensure(!line.contains(&b'\r'), "a carriage return has no line feed")?;
     }
     let breaks = |pair: &&[u8]| matches!(pair, [before, b'\n'] if *before != b'\r');
-    ensure(!bytes.windows(2).any(|pair| breaks(&pair)), "a line feed stands alone")
+    ensure(!bytes.windows(2).any(|pair| breaks(&pair)), "a line feed has no carriage return")
 }
 
-/// One alternative of a plain part and an HTML part, in this order and with nothing beside them.
+/// A `multipart/alternative` of a plain part and an HTML part, in this order, with no other part.
 fn check_parts<'m>(message: &'m Message<'_>) -> CheckOutcome<(&'m str, &'m str)> {
     let [root, text, html] = message.parts.as_slice() else {
         return Err(Malformed::new("does not have exactly two parts"));
     };
     let kind = root.content_type().and_then(|kind| kind.subtype());
-    ensure(kind == Some("alternative"), "is no alternative of two parts")?;
+    ensure(kind == Some("alternative"), "is not multipart/alternative")?;
     let whole = |part: &MessagePart<'_>| !part.is_encoding_problem;
     ensure(whole(text) && whole(html), "a part cannot be decoded")?;
     match (&text.body, &html.body) {
@@ -102,9 +102,9 @@ fn check_headers(message: &Message<'_>, mail: &ComposedMail, wanted: &MailText) 
     let mut names: Vec<String> =
         message.headers().iter().map(|header| header.name().to_ascii_lowercase()).collect();
     names.sort_unstable();
-    ensure(names == HEADERS, "has other headers than it should")?;
+    ensure(names == HEADERS, "does not have exactly the expected headers")?;
     let [to] = mail.envelope.to() else {
-        return Err(Malformed::new("does not go to exactly one person"));
+        return Err(Malformed::new("does not have exactly one recipient"));
     };
     ensure(single_address(message.to()) == Some(to.as_ref()), "To is not the recipient")?;
     let from = mail.envelope.from();
@@ -135,7 +135,7 @@ fn single_address<'m>(addresses: Option<&'m Address<'_>>) -> Option<&'m str> {
     if all.next().is_some() { None } else { first }
 }
 
-/// A part says every sentence and every fact, and nothing that it must not.
+/// A part has every sentence and every fact, and no forbidden text.
 fn check_content(content: &str, wanted: &MailText, part: &str) -> CheckOutcome {
     let lacks = |what: &str| Malformed::new(format!("the {part} part lacks {what}"));
     if !wanted.facts.iter().all(|fact| !fact.is_empty() && content.contains(fact.as_str())) {
@@ -154,12 +154,12 @@ fn check_content(content: &str, wanted: &MailText, part: &str) -> CheckOutcome {
 
 fn check_permitted(text: &str, place: &str) -> CheckOutcome {
     match first_forbidden(text) {
-        Some(forbidden) => Err(Malformed::new(format!("{place} has `{forbidden}` in it"))),
+        Some(forbidden) => Err(Malformed::new(format!("{place} contains `{forbidden}`"))),
         None => Ok(()),
     }
 }
 
-/// The HTML without the sentence that only lists of mails show.
+/// The HTML without its preheader, the sentence that only lists of mails show.
 fn without_preheader(html: &str) -> CheckOutcome<String> {
     check_permitted(html, "the HTML part")?;
     let hidden = html.split_once("<div style=\"display:none").and_then(|(before, rest)| {
@@ -169,7 +169,7 @@ fn without_preheader(html: &str) -> CheckOutcome<String> {
     hidden.ok_or_else(|| Malformed::new("the HTML part has no preheader"))
 }
 
-/// The same words with one space between them.
+/// The words of a text with one space between them.
 fn collapse_whitespace(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

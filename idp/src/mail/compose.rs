@@ -1,4 +1,4 @@
-//! From a letter to the bytes of a message (RFC 5322) that was read back and found whole.
+//! Composes the message of a letter (RFC 5322) and checks it.
 
 use askama::Template;
 use flows::mail::{Letter, Recipient};
@@ -14,26 +14,26 @@ use super::message::{ComposedMail, one_line};
 use super::text::MailText;
 use crate::clock::system_time;
 
-/// Characters of a name that are kept.
+/// The limit of a display name in characters.
 const NAME_MAX: usize = 80;
 
-/// There is no message that could leave.
+/// Why there is no message to send.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ComposeError {
-    /// The person's address is none that mail can be sent to.
+    /// Mail cannot be sent to the person's address.
     #[error("the address cannot be used")]
     UnusableAddress,
-    /// The message is not what it should be, and must not leave.
+    /// The message failed its check and must not be sent.
     #[error(transparent)]
     Malformed(#[from] Malformed),
 }
 
-/// Which try at which mail this is.
+/// One try at sending a mail.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SendAttempt {
     /// The mail's job.
     pub(crate) job: JobId,
-    /// Counts its tries.
+    /// The number of this try, from 1.
     pub(crate) tries: i64,
     /// The time of this try.
     pub(crate) now: Timestamp,
@@ -56,7 +56,7 @@ impl MailContext<'_> {
     /// The message of a letter, for one try at sending it.
     ///
     /// # Errors
-    /// When it must not leave.
+    /// When the address cannot be used, or the message fails its check.
     pub(crate) fn compose(
         &self,
         letter: &Letter,
@@ -98,7 +98,7 @@ impl MailContext<'_> {
         })
     }
 
-    /// The plain part first: a reader shows the last one that it understands (RFC 2046, section 5.1.4).
+    /// The plain part first: a mail program shows the last one that it understands (RFC 2046, section 5.1.4).
     fn build_parts(text: &MailText, id: &str) -> Result<MultiPart, Malformed> {
         let plain = render(&PlainTemplate { text })?;
         let html = render(&HtmlTemplate { text, language: text.language.tag() })?;
@@ -119,7 +119,7 @@ fn render(template: &impl Template) -> Result<String, Malformed> {
     template.render().map_err(|error| Malformed::new(format!("no part: {error}")))
 }
 
-/// Quoted-printable, always: short lines, and the same form whatever the brand is called.
+/// Always quoted-printable: lines are short, and the encoding does not depend on the brand's name.
 fn build_part(kind: ContentType, content: String) -> SinglePart {
     SinglePart::builder()
         .header(kind)
@@ -131,8 +131,8 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), one_line(value))
 }
 
-/// The stored spelling. Only where a server would have to speak SMTPUTF8 for the domain alone is that written in its
-/// A-label form, which is the same domain.
+/// The stored spelling. A domain that is not ASCII is written in its A-label form (RFC 5890), so that it does not require
+/// SMTPUTF8.
 fn parse_address(stored: &str) -> Option<Address> {
     let (local, domain) = stored.rsplit_once('@')?;
     let bare = domain.strip_suffix('.').unwrap_or(domain);
@@ -142,7 +142,7 @@ fn parse_address(stored: &str) -> Option<Address> {
     Address::new(local, Host::parse(bare).ok()?.to_string()).ok()
 }
 
-/// A name for a header: in one line, without what would turn the text around it, and not endless.
+/// A name for a header: one line, without direction marks, at most [`NAME_MAX`] characters.
 fn display_name(name: &str) -> Option<String> {
     let kept: String = one_line(name).chars().take(NAME_MAX).collect();
     let kept = kept.trim();

@@ -10,7 +10,7 @@ pub(crate) struct MailContext<'a> {
     pub(crate) brand: &'a BrandConfig,
     /// The issuer, whose host a code is bound to.
     pub(crate) issuer: &'a Issuer,
-    /// Who mails are from.
+    /// The sender of all mails.
     pub(crate) sender: &'a Sender,
 }
 

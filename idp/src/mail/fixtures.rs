@@ -60,7 +60,7 @@ pub(crate) fn root() -> RootKeys {
     RootKeys::new(&[RootKey::parse("test", &[7; 32]).unwrap()]).unwrap()
 }
 
-/// An open challenge that was asked for now.
+/// An open challenge that was requested now.
 pub(crate) fn challenge(user_id: UserId, address: &str, now: Timestamp) -> EmailChallenge {
     EmailChallenge {
         id: ChallengeId::new(now, [3; 10]),
@@ -109,7 +109,7 @@ fn recipient() -> Recipient {
     }
 }
 
-/// A letter for each wording of each mail of the list, with a name.
+/// A letter for each wording of each mail of the catalogue, with a name.
 pub(crate) fn mail_contents() -> Vec<(String, Letter)> {
     let wordings = CATALOGUE.iter().flat_map(|mail| {
         mail.wordings.iter().zip(1..).map(move |(wording, nth)| (mail, wording, nth))

@@ -1,9 +1,9 @@
-//! What no mail may say: links, what loads something, a placeholder that nothing was put into, and what would be copied along
-//! with a code without being seen.
+//! Text that no mail may contain: links, references to remote content, unfilled placeholders, and invisible characters that
+//! would be copied with a code.
 
 const FORBIDDEN: [&str; 8] = ["http", "href", "src=", "url(", "<img", "{$", "\u{FFFD}", "\u{2068}"];
 
-/// The first of them that a text has.
+/// The first forbidden text in `text`.
 pub(crate) fn first_forbidden(text: &str) -> Option<&'static str> {
     let text = text.to_lowercase();
     FORBIDDEN.into_iter().find(|forbidden| text.contains(forbidden))

@@ -1,13 +1,13 @@
-//! A message that was composed.
+//! A composed message.
 
 use std::fmt;
 
 use lettre::address::Envelope;
 
-/// A message that may leave.
+/// A composed message.
 #[derive(Clone)]
 pub(crate) struct ComposedMail {
-    /// Who it is from and to, for the mail server.
+    /// Its sender and its recipient, for the mail server.
     pub(crate) envelope: Envelope,
     /// The whole message with its headers.
     pub(crate) bytes: Vec<u8>,
@@ -18,11 +18,11 @@ pub(crate) struct ComposedMail {
 impl fmt::Debug for ComposedMail {
     /// Without the bytes, which hold a code.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Composed").field("message_id", &self.message_id).finish_non_exhaustive()
+        f.debug_struct("ComposedMail").field("message_id", &self.message_id).finish_non_exhaustive()
     }
 }
 
-/// Line breaks, other controls and direction marks become spaces, and many spaces one.
+/// Replaces line breaks, other control characters and direction marks by spaces, and several spaces by one.
 pub(super) fn one_line(text: &str) -> String {
     let unseen = |c: char| {
         c.is_control()

@@ -1,4 +1,4 @@
-//! Mail: from what is to be said to a server that accepted it.
+//! Mail: composing, checking and sending it.
 
 mod check;
 pub(crate) mod compose;

@@ -1,9 +1,9 @@
-//! The way out: one rendered message to one mail server, or to the mailbox of `dev`.
+//! Sends one rendered message to one mail server, or to the mailbox of `dev`.
 //!
-//! The connections are lettre's, the pool is ours. lettre's own takes a connection back whenever
-//! its user goes away, also in the middle of a message, and waits for its answers without end;
-//! here a connection comes back only after a whole message was answered, and one time limit covers
-//! the whole attempt.
+//! The connections are lettre's, the pool is ours. lettre's pool takes a connection back whenever
+//! its user is dropped, also in the middle of a message, and waits for replies without a limit.
+//! Here a connection returns to the pool only after the reply to a whole message, and one time
+//! limit covers the whole attempt.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,19 +21,19 @@ use tokio::time::timeout;
 use crate::config::{SmtpConfig, SmtpTls};
 use crate::dev::mailbox::Mailbox;
 
-/// Messages after which a connection is closed: servers limit them, and a new one finds new addresses.
+/// Messages after which a connection is closed: servers limit them, and a new connection resolves the host name again.
 const MESSAGES_PER_CONNECTION: u32 = 100;
-/// How long a parked connection may take to prove that it is alive.
+/// The time limit for checking that an idle connection still works.
 const ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A way out for mail. Copies share their connections.
+/// Sends mails. Clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Mailer {
     transport: Transport,
     sender: Arc<Sender>,
 }
 
-/// Who every mail is from.
+/// The sender of every mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender {
     /// The address in `From` and in the envelope.
@@ -51,7 +51,7 @@ enum Transport {
 /// The server took responsibility for the message (RFC 5321, section 4.2.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendReceipt {
-    /// What it said, mostly its queue id; without addresses.
+    /// The server's reply, mostly its queue id; without addresses.
     pub reply: String,
 }
 
@@ -60,19 +60,19 @@ pub struct SendReceipt {
 #[error("{text}")]
 pub struct SendError {
     /// The server refused this message or this address for good: sending it again is useless.
-    /// Never set for what is wrong with the server, our account on it or the way to it.
+    /// Never set for a problem of the server, our account on it or the network.
     pub permanent: bool,
-    /// For the log: what the server or the network said, without addresses.
+    /// For the log: the server's reply or the network's error, without addresses.
     pub text: String,
 }
 
-/// The TLS of this machine cannot be used, for instance because it has no root certificates.
+/// TLS cannot be prepared, for instance because this machine has no root certificates.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot prepare TLS for the mail server")]
 pub struct MailerError(#[from] lettre::transport::smtp::Error);
 
 impl Mailer {
-    /// A way out over a mail server. Does not connect yet.
+    /// A mailer that uses a mail server. Does not connect yet.
     ///
     /// # Errors
     /// When TLS is wanted and cannot be prepared.
@@ -85,7 +85,7 @@ impl Mailer {
         })
     }
 
-    /// A way into the mailbox page of `dev`; nothing leaves this process.
+    /// A mailer that uses the mailbox page of `dev`: nothing leaves this process.
     #[must_use]
     pub fn mailbox(mailbox: Arc<Mailbox>) -> Self {
         let address = Address::new_dangerous("codes", "localhost");
@@ -93,13 +93,13 @@ impl Mailer {
         Self { transport: Transport::Mailbox(mailbox), sender: Arc::new(sender) }
     }
 
-    /// Who its mails are from.
+    /// The sender of its mails.
     #[must_use]
     pub fn sender(&self) -> &Sender {
         &self.sender
     }
 
-    /// The longest that [`Mailer::send`] may take.
+    /// The time limit of [`Mailer::send`].
     #[must_use]
     pub fn limit(&self) -> Duration {
         match &self.transport {
@@ -108,7 +108,7 @@ impl Mailer {
         }
     }
 
-    /// Codes that may be on their way at once (`smtp.connections`). The mailbox of `dev` takes each at once.
+    /// How many codes may be sent at once (`smtp.connections`); 1 for the mailbox of `dev`, which takes no time.
     #[must_use]
     pub fn connections(&self) -> usize {
         match &self.transport {
@@ -117,13 +117,13 @@ impl Mailer {
         }
     }
 
-    /// Sends one message as it stands; `bytes` is the whole of it with its headers.
+    /// Sends one message unchanged; `bytes` is the whole message with its headers.
     ///
-    /// May be dropped at any point: the message was then accepted or not, and its connection is
-    /// closed.
+    /// The future may be dropped at any point: it is then unknown whether the message was accepted,
+    /// and its connection is closed.
     ///
     /// # Errors
-    /// The message was not accepted, or nobody knows: after a time-out it may have been.
+    /// The message was not accepted, or it is unknown whether it was: after a time-out it may have been.
     pub async fn send(&self, envelope: &Envelope, bytes: &[u8]) -> Result<SendReceipt, SendError> {
         match &self.transport {
             Transport::Smtp(server) => server.within_limit(server.send(envelope, bytes)).await,
@@ -137,7 +137,7 @@ impl Mailer {
     /// Connects, signs in to the server and sends nothing.
     ///
     /// # Errors
-    /// What stands in the way; never permanent.
+    /// When the server cannot be used; never permanent.
     pub async fn probe(&self) -> Result<(), SendError> {
         let Transport::Smtp(server) = &self.transport else { return Ok(()) };
         server
@@ -149,10 +149,11 @@ impl Mailer {
             .await
     }
 
-    /// Connects, signs in to the server, offers our sender and takes it back: no mail is sent (RFC 5321, section 4.1.1.5).
+    /// Connects, signs in to the server, and sends MAIL with our sender and then RSET (RFC 5321, section 4.1.1.5): no mail
+    /// is sent.
     ///
     /// # Errors
-    /// What stands in the way; never permanent.
+    /// When the server cannot be used; never permanent.
     pub(crate) async fn probe_sender(&self) -> Result<(), SendError> {
         let Transport::Smtp(server) = &self.transport else { return Ok(()) };
         let offer = Mail::new(Some(self.sender.address.clone()), Vec::new());
@@ -170,7 +171,7 @@ impl Mailer {
     }
 }
 
-/// One mail server and the connections to it that rest.
+/// One mail server and the idle connections to it.
 struct SmtpServer {
     host: String,
     port: u16,
@@ -178,7 +179,7 @@ struct SmtpServer {
     hello: ClientId,
     credentials: Option<Credentials>,
     limit: Duration,
-    /// Codes on their way at once, and connections kept open while no mail is on its way.
+    /// The limit on codes that are sent at once, and on idle connections.
     connections: usize,
     idle: Mutex<Vec<SmtpConnection>>,
 }
@@ -230,7 +231,7 @@ impl SmtpServer {
         Ok(SendReceipt::from(&response))
     }
 
-    /// A parked connection that still answers, or a new one.
+    /// An idle connection that still works, or a new one.
     async fn acquire(&self) -> Result<SmtpConnection, SendError> {
         loop {
             let idle = self.lock().pop();
@@ -239,7 +240,7 @@ impl SmtpServer {
             if alive == Ok(true) {
                 return Ok(connection);
             }
-            // They rested side by side: what cut this one has cut the others, and each would take as long to find out.
+            // The others were idle too: what closed this one has closed them, and each check would take as long.
             self.lock().clear();
         }
         let smtp = self.connect().await.map_err(|error| SendError::from_session_error(&error))?;
@@ -278,7 +279,7 @@ impl SmtpServer {
 
 impl fmt::Debug for SmtpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
+        f.debug_struct("SmtpServer")
             .field("host", &self.host)
             .field("port", &self.port)
             .finish_non_exhaustive()
@@ -292,15 +293,14 @@ impl From<&Response> for SendReceipt {
 }
 
 impl SendError {
-    /// What went wrong before the message was offered is never the fault of the message.
+    /// An error before the message was offered is never about the message.
     fn from_session_error(error: &lettre::transport::smtp::Error) -> Self {
         Self { permanent: false, text: redact_addresses(&error.to_string()) }
     }
 
-    /// Of the 5xx replies to a message, those about the recipient's mailbox are for good; the rest (policy, our sender,
-    /// our quota, commands, authentication, encryption) is between the server and us, and will work when an operator
-    /// has mended it. The enhanced status says which it is (RFC 3463, section 3); without one, the code (RFC 5321,
-    /// section 4.2.3).
+    /// Of the 5xx replies to a message, those about the recipient's mailbox are permanent. The rest (policy, our sender,
+    /// our quota, commands, authentication, encryption) is about us, until an operator has fixed the cause. The enhanced
+    /// status decides which it is (RFC 3463, section 3); without one, the reply code (RFC 5321, section 4.2.3).
     fn from_message_error(error: &lettre::transport::smtp::Error) -> Self {
         let text = error.to_string();
         let is_about_recipient = match (error.status().map(u16::from), enhanced_status(&text)) {
@@ -324,7 +324,7 @@ fn enhanced_status(reply: &str) -> Option<(u16, u16)> {
     })
 }
 
-/// Servers repeat the address that they refuse, and logs are no place for it.
+/// Servers repeat the address that they refuse, and addresses are not logged.
 fn redact_addresses(text: &str) -> String {
     let words =
         text.split_whitespace().map(|word| if word.contains('@') { "<address>" } else { word });

@@ -1,5 +1,5 @@
-//! What a mail says, before it has a form: one list of sentences from which both parts are rendered, so that they
-//! cannot contradict each other.
+//! The text of a mail before it is rendered: one list of sentences for both parts, so that they cannot contradict each
+//! other.
 
 use flows::mail::{Fact, FactValue, Letter};
 use keys::EmailCode;
@@ -12,9 +12,9 @@ use crate::locale::Locale;
 /// A mail's sentences. Not `Debug`: they hold a code.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct MailText {
-    /// What kind of mail it is, for statistics of mail providers.
+    /// The mail's category, for the statistics of mail providers.
     pub(super) category: &'static str,
-    /// In which language all of it is.
+    /// The language of the mail.
     pub(super) language: Locale,
     /// The subject.
     pub(super) subject: String,
@@ -26,14 +26,14 @@ pub(super) struct MailText {
     pub(super) code: Option<String>,
     /// The last line of the text part: binds the code to our domain, so that phones offer it there and nowhere else.
     pub(super) bound: Option<String>,
-    /// What both parts must say, whatever the sentences around it are.
+    /// Facts that both parts must have, whatever the sentences around them are.
     pub(super) facts: Vec<String>,
 }
 
 impl MailText {
     /// The text of a letter.
     pub(super) fn of(context: &MailContext<'_>, letter: &Letter) -> Self {
-        // A person of whom no language of ours is known is written to in English.
+        // English, if no supported language of the person is known.
         let language =
             letter.recipient.language.as_deref().and_then(Locale::from_tag).unwrap_or_default();
         let writer = TextWriter { context, language };
@@ -79,7 +79,7 @@ fn group_digits(code: &EmailCode) -> String {
     }
 }
 
-/// A fact as a text says it, under its name.
+/// A fact as an argument of a text: its name and its value.
 type NamedArg = (&'static str, String);
 
 /// What all mails have in common, and the language of this one.
@@ -90,7 +90,7 @@ struct TextWriter<'a> {
 }
 
 impl TextWriter<'_> {
-    /// A text of the locale file; all of them may use the brand.
+    /// A text of the locale file. Every text may use the brand.
     fn translate(&self, key: &str, with: &[NamedArg]) -> String {
         let brand = ("brand", self.context.brand.name.as_str());
         let with = with.iter().map(|(name, value)| (*name, value.as_str()));
@@ -116,7 +116,7 @@ impl TextWriter<'_> {
         self.translate("mail-day", &[part("day", "%-d"), part("month", "%B"), part("year", "%Y")])
     }
 
-    /// Where help is, unless that would put a link into the mail.
+    /// The support line, unless it would put a link into the mail.
     fn support_line(&self) -> Option<String> {
         let support = self.context.brand.support.as_ref()?;
         let with = [("support", support.clone())];

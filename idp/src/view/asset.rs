@@ -1,8 +1,8 @@
-//! Style sheets, compiled in, under names that change with their content: they can be kept for ever.
+//! Style sheets, compiled in. Their names change with their content, so that they can be cached for ever.
 
 use std::sync::LazyLock;
 
-/// A file of ours.
+/// An asset file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asset {
     /// `Content-Type`.
@@ -19,7 +19,7 @@ static CSS_PATH: LazyLock<String> = LazyLock::new(|| {
     format!("/assets/vestibule-{short:012x}.css")
 });
 
-/// Where the style sheet is.
+/// The path of the style sheet.
 pub(crate) fn stylesheet() -> &'static str {
     &CSS_PATH
 }

@@ -1,4 +1,4 @@
-//! What a page says about a refusal: what is wrong, and what to do.
+//! The texts of a page about a refusal: what is wrong, and what to do.
 
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ use store::Timestamp;
 use super::{FormProblem, Frame};
 use crate::clock::is_same_day;
 
-/// The texts of a page, in its language and by its clock.
+/// The texts of a page, in its language and time zone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageText<'a> {
     /// The frame of the page.
     pub(crate) f: Frame<'a>,
     /// The zone of its clock times.
     pub(crate) zone: &'a TimeZone,
-    /// When it is read.
+    /// The time of the request.
     pub(crate) now: Timestamp,
 }
 
 impl PageText<'_> {
-    /// A clock time that has passed or must not be passed: floored to the minute.
+    /// A clock time in the past, or a deadline: floored to the minute.
     pub(crate) fn clock_time(&self, at: Timestamp) -> String {
         self.f.l.clock_time(at, self.zone)
     }
 
-    /// "at 9:41 am", "tomorrow at 9:41 am". Rounded up: what is asked for at the told moment is granted.
+    /// "at 9:41 am", "tomorrow at 9:41 am". Rounded up, so that a request at the shown time is granted.
     pub(crate) fn when(&self, at: Timestamp) -> String {
         let at = at.plus(Duration::from_millis(59_999));
         let today = is_same_day(at, self.now, self.zone);
@@ -66,13 +66,13 @@ impl PageText<'_> {
         FormProblem::new("password", self.f.l.t("password-error-busy"))
     }
 
-    /// A part that we need is away. The reference finds the line in the log.
+    /// A dependency is unavailable. The reference finds the line in the log.
     pub(crate) fn unavailable_problem(&self, reference: &str) -> FormProblem {
         let reference = ("reference", reference.into());
         FormProblem::new("password", self.f.l.tr("password-error-away", &[reference]))
     }
 
-    /// An address that is none.
+    /// An invalid e-mail address.
     pub(crate) fn email_problem(&self, bad: BadEmail) -> FormProblem {
         let key = match bad {
             BadEmail::Empty => "password-error-email-empty",
@@ -119,7 +119,7 @@ impl PageText<'_> {
             message,
             PageMessage::ThisStep(MailedCodeRefusal::Mail(MailRefusal::SendLater(_)))
         );
-        // Without its field on the page, the way on is the button that sends a code, or the line that says when.
+        // A page without the code field has the button that sends a code, or the line that says when it can be sent.
         let field = if is_about_sending || !takes_code(view) { "resend" } else { "code" };
         FormProblem::new(field, text)
     }
@@ -147,7 +147,7 @@ impl PageText<'_> {
         let l = self.f.l;
         let reference = ("reference", view.reference.as_str().into());
         match refusal {
-            // What was decided and what could be sent are two things: a person's mails have a limit.
+            // The new mail may not have been sent: a person's mails have a limit.
             MailRefusal::Late
                 if view.validity != CodeValidity::Valid && view.delivery != MailStatus::Pending =>
             {
@@ -183,7 +183,7 @@ impl PageText<'_> {
                 BadPassword::Repetitive => l.t("new-error-repetitive").to_owned(),
                 BadPassword::Unchanged => l.t("new-error-same").to_owned(),
             },
-            // A network that waits has a page of its own, and what was posted elsewhere leaves this step to be answered.
+            // A rate-limited network has a page of its own. After a post to another step this one is still to be answered.
             PageMessage::ThisStep(_) | PageMessage::NetworkPaused(_) | PageMessage::OtherStep => {
                 l.t("new-error-empty").to_owned()
             }
@@ -191,7 +191,7 @@ impl PageText<'_> {
         FormProblem::new("new_password", text)
     }
 
-    /// What a scope opens, in plain words.
+    /// What a scope gives access to, in plain words.
     pub(crate) fn scope_text(&self, scope: &str) -> Option<&'static str> {
         let key = match scope {
             "openid" => "consent-openid",
@@ -205,7 +205,7 @@ impl PageText<'_> {
     }
 }
 
-/// Whether the code page has its field: not when no code that could be typed would lead further.
+/// Whether the code page has its field: not when no code can succeed.
 pub(crate) fn takes_code(view: &CodeView) -> bool {
     let works = match view.validity {
         CodeValidity::Valid => true,
@@ -214,7 +214,7 @@ pub(crate) fn takes_code(view: &CodeView) -> bool {
     };
     let was_mailed = match view.delivery {
         MailStatus::Pending | MailStatus::Accepted => true,
-        // An earlier mail of the same code may be there.
+        // An earlier mail with the same code may have arrived.
         MailStatus::Refused => view.accepted_at.is_some(),
         MailStatus::NotSent => false,
     };

@@ -1,4 +1,4 @@
-//! What pages show: one struct per page, and its template in `templates/`.
+//! The contents of pages: one struct per page, with a template in `templates/`.
 
 mod asset;
 pub(crate) mod messages;
@@ -17,7 +17,7 @@ pub(crate) use asset::find_asset;
 
 use crate::{config::BrandConfig, locale::Locale};
 
-/// What all pages have around them.
+/// What all pages have in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
     /// The language.
@@ -39,13 +39,13 @@ impl<'a> Frame<'a> {
         asset::stylesheet()
     }
 
-    /// The languages that it could be read in instead.
+    /// The other languages of the page.
     fn others(&self) -> impl Iterator<Item = Locale> {
         let l = self.l;
         Locale::ALL.into_iter().filter(move |other| *other != l)
     }
 
-    /// Where to turn without a mailbox.
+    /// What to do without access to the mailbox.
     fn without_mailbox(&self) -> Option<String> {
         self.support
             .map(|support| self.l.tr("code-trouble-mailbox", &[("support", support.into())]))
@@ -82,7 +82,7 @@ impl FormProblem {
 pub(crate) struct HiddenFields<'a> {
     /// Path of the step.
     pub(crate) path: &'static str,
-    /// Name of the step, by which the switch of languages comes back to it.
+    /// Name of the step, to which the language switch returns.
     pub(crate) step: &'static str,
     /// Name of the attempt.
     pub(crate) attempt: &'a str,
@@ -118,9 +118,9 @@ pub(crate) struct CodePage<'a> {
     pub(crate) problem: Option<FormProblem>,
     /// Heading.
     pub(crate) title: &'static str,
-    /// Where the code went, or why it can no longer be entered.
+    /// Where the code was sent, or why it can no longer be entered.
     pub(crate) sent: String,
-    /// How long ago, and until when it works.
+    /// How long ago it was sent, and until when it works.
     pub(crate) status: Option<String>,
     /// The words by which page and mail can be matched, while there is a mail to match.
     pub(crate) reference: Option<&'a str>,
@@ -128,9 +128,9 @@ pub(crate) struct CodePage<'a> {
     pub(crate) code: &'a str,
     /// Whether a code can be entered.
     pub(crate) open: bool,
-    /// Text of the button that sends it again, or a new one; none before its time.
+    /// Text of the button that sends the code again or a new one; none while that must wait.
     pub(crate) resend: Option<&'static str>,
-    /// When it can be sent again, where it cannot be now.
+    /// When the code can be sent again, if not now.
     pub(crate) resend_later: Option<String>,
 }
 
@@ -147,9 +147,9 @@ pub(crate) struct NewPasswordPage<'a> {
     pub(crate) f: Frame<'a>,
     pub(crate) hidden: HiddenFields<'a>,
     pub(crate) problem: Option<FormProblem>,
-    /// What it must be.
+    /// The rule for the new password.
     pub(crate) rule: String,
-    /// Whose, for the person and for password managers.
+    /// Address of the account, for the person and for password managers.
     pub(crate) email: &'a str,
 }
 
@@ -159,7 +159,7 @@ impl NewPasswordPage<'_> {
     }
 }
 
-/// A tab whose browser was signed in by another one.
+/// A tab whose browser was signed in by another tab.
 #[derive(Debug, Template)]
 #[template(path = "signed_in.html")]
 pub(crate) struct SignedInPage<'a> {
@@ -176,7 +176,7 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) hidden: HiddenFields<'a>,
     pub(crate) title: String,
     pub(crate) lede: String,
-    /// What each scope opens, in plain words.
+    /// What each scope gives access to, in plain words.
     pub(crate) scopes: Vec<&'static str>,
     pub(crate) account: String,
 }
@@ -192,7 +192,7 @@ pub(crate) struct ConfirmPage<'a> {
     pub(crate) account: String,
 }
 
-/// `/oauth2/logout`, when it asks.
+/// `/oauth2/logout`, when it asks for confirmation.
 #[derive(Debug, Template)]
 #[template(path = "logout.html")]
 pub(crate) struct LogoutPage<'a> {
@@ -203,23 +203,23 @@ pub(crate) struct LogoutPage<'a> {
     pub(crate) fields: &'a [(&'a str, &'a str)],
 }
 
-/// A page that says one thing.
+/// A page with one notice.
 #[derive(Debug, Template)]
 #[template(path = "notice.html")]
 pub(crate) struct NoticePage<'a> {
     pub(crate) f: Frame<'a>,
-    /// Its name, by which it can be said again in another language.
+    /// Its name, by which the language switch shows it again.
     pub(crate) page: &'static str,
     pub(crate) title: &'static str,
     pub(crate) text: &'static str,
 }
 
-/// A request that has no answer.
+/// The page of a failure.
 #[derive(Debug, Template)]
 #[template(path = "failure.html")]
 pub(crate) struct FailurePage<'a> {
     pub(crate) f: Frame<'a>,
-    /// Its name, by which it can be said again in another language.
+    /// Its name, by which the language switch shows it again.
     pub(crate) page: &'static str,
     pub(crate) title: &'static str,
     pub(crate) text: String,

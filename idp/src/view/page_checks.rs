@@ -1,5 +1,4 @@
-//! What every page must be, whatever it says: readable by machines that read to people, and within the content security
-//! policy.
+//! The rules for every page: accessible to screen readers, and within the content security policy.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +14,11 @@ pub(crate) fn frame_per_locale() -> [Frame<'static>; 2] {
     Locale::ALL.map(|l| Frame { l, ..FRAME })
 }
 
-/// Elements that a person reads, and that say nothing when they are empty.
+/// Elements that must have a text.
 const TEXT_ELEMENTS: [&str; 9] =
     ["title", "h1", "h2", "p", "label", "button", "li", "summary", "a"];
 
-/// Holds a page against the rules of every page.
+/// Checks a page against the rules for every page.
 pub(crate) fn assert_valid_page(html: &str, l: Locale) {
     let opening = format!("<!doctype html>\n<html lang=\"{}\">", l.tag());
     assert!(html.starts_with(&opening), "{html}");
@@ -31,7 +30,7 @@ pub(crate) fn assert_valid_page(html: &str, l: Locale) {
     {
         assert!(!html.contains(forbidden), "{forbidden}: {html}");
     }
-    // What the text engine leaves behind when an argument is missing.
+    // What Fluent leaves when an argument is missing.
     for left in ["{$", "{ $", "{ -"] {
         assert!(!html.contains(left), "{left}: {html}");
     }
@@ -45,11 +44,11 @@ pub(crate) fn assert_valid_page(html: &str, l: Locale) {
     assert_language_switch(html, l);
 }
 
-/// Every id is there once, what points to one points to one that is there, and every field that is seen has a label.
+/// Every id is unique, every reference to an id resolves, and every visible field has a label.
 fn assert_ids_and_labels(html: &str) {
     let all: Vec<_> = all_tags(html).filter_map(|tag| attribute(tag, "id")).collect();
     let ids: BTreeSet<_> = all.iter().copied().collect();
-    assert_eq!(ids.len(), all.len(), "an id comes twice: {html}");
+    assert_eq!(ids.len(), all.len(), "an id is not unique: {html}");
     for tag in all_tags(html) {
         let link = attribute(tag, "href").and_then(|to| to.strip_prefix('#'));
         let named = ["for", "aria-describedby", "aria-labelledby"].map(|name| attribute(tag, name));
@@ -68,7 +67,7 @@ fn assert_ids_and_labels(html: &str) {
     }
 }
 
-/// Each other language is one link away, by its own name; the link leads to the switch with what it needs to come back.
+/// Each other language has a link with its own name; the link has the parameters that the switch needs to return.
 fn assert_language_switch(html: &str, l: Locale) {
     let links: Vec<_> = tags(html, "a").filter(|tag| tag.contains("/language?")).collect();
     let others: Vec<_> = Locale::ALL.into_iter().filter(|other| *other != l).collect();
@@ -83,7 +82,7 @@ fn assert_language_switch(html: &str, l: Locale) {
     }
 }
 
-/// A problem is told three times: in the title, above the heading with a link, and where it is.
+/// A problem is shown three times: in the title, above the heading with a link, and at its field.
 fn assert_problem_shown(html: &str, l: Locale) {
     let title = contents(html, "title").next().unwrap_or_default();
     let Some((before, _)) = html.split_once("<h1") else { unreachable!() };
@@ -115,7 +114,7 @@ fn all_tags(html: &str) -> impl Iterator<Item = &str> {
     html.split('<').skip(1).filter_map(|part| part.split_once('>').map(|(tag, _)| tag))
 }
 
-/// What stands between the tags of a kind.
+/// The contents of the elements of a kind.
 pub(crate) fn contents<'h>(html: &'h str, element: &str) -> impl Iterator<Item = &'h str> {
     let (open, close) = (format!("<{element}"), format!("</{element}>"));
     let mut rest = html;
@@ -162,7 +161,7 @@ fn stylesheet_is_self_contained_and_hashed() {
     for foreign in ["url(", "@import", "@font-face", "http", "!important"] {
         assert!(!css.contains(foreign), "{foreign}");
     }
-    // Nothing moves, so that nobody has to ask for less motion.
+    // Nothing moves, so no rule for `prefers-reduced-motion` is needed.
     for moving in ["animation", "transition", "@keyframes", "scroll-behavior"] {
         assert!(!css.contains(moving), "{moving}");
     }

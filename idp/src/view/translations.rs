@@ -9,7 +9,7 @@ use store::Timestamp;
 
 use crate::{clock::time_of_day, locale::Locale};
 
-/// Every language, with its files; English first, because it stands in for what another one lacks.
+/// Every language, with its files; English first, because it is the fallback for missing texts.
 const FILES: [(Locale, [&str; 2]); 2] = [
     (
         Locale::En,
@@ -21,7 +21,7 @@ const FILES: [(Locale, [&str; 2]); 2] = [
     ),
 ];
 
-/// An argument of a text: words, or a number that decides a plural.
+/// An argument of a text: a string, or a number that selects a plural form.
 pub(crate) type Argument<'a> = (&'a str, FluentValue<'a>);
 
 impl Locale {
@@ -64,7 +64,7 @@ static TRANSLATORS: LazyLock<Vec<(Locale, Translator)>> = LazyLock::new(|| {
     FILES.iter().map(|(locale, files)| (*locale, Translator::new(locale.tag(), files))).collect()
 });
 
-/// English stands in for a language that is not there, and is always there.
+/// The texts of a language; empty if it has no files.
 fn translator(locale: Locale) -> &'static Translator {
     static EMPTY: LazyLock<Translator> = LazyLock::new(|| Translator::new("en", &[]));
     TRANSLATORS.iter().find(|(other, _)| *other == locale).map_or(&EMPTY, |(_, speaker)| speaker)
@@ -73,11 +73,11 @@ fn translator(locale: Locale) -> &'static Translator {
 impl Translator {
     fn new(tag: &str, files: &[&str]) -> Self {
         let mut bundle = FluentBundle::new_concurrent(vec![tag.parse().unwrap_or_default()]);
-        // Marks around arguments would stand in subjects and be read out.
+        // Isolation marks around arguments would be in subjects, and screen readers would read them.
         bundle.set_use_isolating(false);
         let mut keys = Vec::new();
         for file in files {
-            // What can be read of a file is used; the tests find the rest.
+            // The valid part of a file is used; the tests find errors.
             let resource =
                 FluentResource::try_new((*file).to_owned()).unwrap_or_else(|(part, _)| part);
             keys.extend(keys_of(file));

@@ -9,7 +9,7 @@ fn good() -> (ComposedMail, MailText, String) {
     (fixture.compose(&letter).unwrap(), text, digits)
 }
 
-/// What the check says when `from` is `to` wherever it is in the bytes.
+/// The error of the check when each `from` in the bytes is replaced by `to`.
 fn changed(from: &str, to: &str) -> String {
     let (mail, wanted, _) = good();
     let raw = String::from_utf8(mail.bytes.clone()).unwrap();
@@ -45,7 +45,7 @@ fn blank_or_missing_parts_are_refused() {
     let joined = |parts: &[&str]| parts.join("--=_0193a5b0111170008000000000000001.2");
     let blank = |part: &str| format!("{}\r\n\r\n", part.split_once("\r\n\r\n").unwrap().0);
     assert_eq!(joined(&[head, text, html, end]), raw);
-    assert_eq!(with(""), "is no message");
+    assert_eq!(with(""), "is not a message");
     assert_eq!(with(&joined(&[head, text, end])), "does not have exactly two parts");
     assert_eq!(with(&joined(&[head, text, html, html, end])), "does not have exactly two parts");
     let order = "is not a plain part and then an HTML part";
@@ -101,17 +101,17 @@ fn links_and_remote_content_are_refused() {
         ("{$until}", "{$"),
     ] {
         let said = changed("</body>", &format!("{to}</body>"));
-        assert_eq!(said, format!("the HTML part has `{found}` in it"));
+        assert_eq!(said, format!("the HTML part contains `{found}`"));
     }
     assert_eq!(
         changed("If you need help", "https If you need help"),
-        "the text part has `http` in it"
+        "the text part contains `http`"
     );
 }
 
 #[test]
 fn unexpected_headers_are_refused() {
-    let others = "has other headers than it should";
+    let others = "does not have exactly the expected headers";
     for header in
         ["List-Unsubscribe: <x>", "Precedence: bulk", "Bcc: x@y.example", "References: <a@b>"]
     {
@@ -155,8 +155,8 @@ fn code_in_subject_is_refused() {
 fn sizes_and_line_ends_are_checked() {
     let line = "x".repeat(LINE_MAX + 1);
     assert_eq!(changed("</body>", &format!("</body>\r\n{line}")), "a line is too long");
-    assert_eq!(changed("</body>\r\n", "</body>\n"), "a line feed stands alone");
-    assert_eq!(changed("</body>\r\n", "</body>\r"), "a carriage return stands alone");
+    assert_eq!(changed("</body>\r\n", "</body>\n"), "a line feed has no carriage return");
+    assert_eq!(changed("</body>\r\n", "</body>\r"), "a carriage return has no line feed");
     let much = "<p>much</p>\r\n".repeat(HTML_MAX / 10);
     assert_eq!(changed("</body>", &format!("{much}</body>")), "the HTML part is too large");
     let more = "<p>much</p>\r\n".repeat(MESSAGE_MAX / 10);

@@ -10,7 +10,7 @@ use crate::locale::Locale;
 use crate::mail::fixtures::{ADDRESS, MailFixture, NAME, code, mail_contents};
 use crate::mail::smtp::Mailer;
 
-/// What a reader of the mail gets.
+/// A composed mail as a mail program parses it.
 struct Read {
     subject: String,
     to: (Option<String>, String),
@@ -35,7 +35,7 @@ fn composed(name: &str) -> Read {
     read(&MailFixture::new().compose(&code(name, ADDRESS).0).unwrap())
 }
 
-/// Every mail of the list in every wording and every language: its headers, its text and its HTML.
+/// Every mail of the catalogue in every wording and every language: its headers, its text and its HTML.
 #[test]
 fn every_mail_matches_snapshot() {
     let fixture = MailFixture::new();
@@ -54,7 +54,7 @@ fn every_mail_matches_snapshot() {
     }
 }
 
-/// What a row says that this build did not write is no reason to send nothing.
+/// A language that this build does not know must not prevent the mail.
 #[test]
 fn unknown_language_is_answered_in_english() {
     let (mut letter, _) = code("Mere", ADDRESS);
@@ -132,7 +132,7 @@ fn unusual_brand_names_compose() {
         fixture.brand.name = brand.to_owned();
         match fixture.compose(&code(NAME, ADDRESS).0) {
             Ok(mail) => assert!(read(&mail).subject.contains(&format!("Your {brand} sign-in"))),
-            // It looks like a text that nothing was put into.
+            // It looks like an unfilled placeholder.
             Err(_) => assert!(brand.contains("{$"), "{brand}"),
         }
     }

@@ -1,4 +1,4 @@
-//! A small server for tests, which plays one script per connection.
+//! A small SMTP server for tests, which follows one script per connection.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,12 +22,12 @@ pub(crate) struct Script {
     pub(crate) hang_up_after_message: bool,
 }
 
-/// What the server saw, and a switch.
+/// What the server received, and a switch.
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) lines: Arc<Mutex<Vec<String>>>,
-    /// From now on messages are taken, whatever the script's `end` says.
+    /// When set, messages are accepted, whatever the script's `end` is.
     pub(crate) mended: Arc<AtomicBool>,
 }
 

@@ -1,4 +1,4 @@
-//! Against a small server.
+//! The mailer against a small SMTP server.
 
 use std::sync::atomic::Ordering;
 

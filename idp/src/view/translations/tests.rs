@@ -1,4 +1,4 @@
-//! Every language says the same, whole, and nothing else than what is asked for.
+//! Every language has the same texts, complete, and no unused ones.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -17,13 +17,13 @@ fn languages_have_same_keys() {
             let read = FluentResource::try_new((*file).to_owned());
             assert!(read.is_ok(), "{tag}: {:?}", read.err().map(|(_, errors)| errors));
             let once: BTreeSet<_> = keys_of(file).into_iter().collect();
-            assert_eq!(once.len(), keys_of(file).len(), "{tag}: a key comes twice");
+            assert_eq!(once.len(), keys_of(file).len(), "{tag}: a key is not unique");
         }
         assert_eq!(keys(files), keys(&english), "{tag} has other keys than en");
     }
 }
 
-/// Each message of a file: its key, and its text with everything that hangs on it.
+/// Each message of a file: its key, and its text with all further lines.
 fn messages<'f>(files: &[&'f str]) -> Vec<(&'f str, &'f str)> {
     let mut found = Vec::new();
     for file in files {
@@ -61,7 +61,7 @@ fn languages_take_same_arguments() {
     }
 }
 
-/// Texts that are the same in both languages because there is nothing to say in words.
+/// Texts that are the same in both languages because they have no words.
 const SAME: [&str; 0] = [];
 /// Words that only an English sentence has.
 const ENGLISH: [&str; 16] = [
@@ -74,7 +74,7 @@ fn maori_has_no_english_left() {
     let [(_, english), (_, maori)] = FILES;
     for ((key, one), (_, other)) in messages(&english).into_iter().zip(messages(&maori)) {
         assert_eq!(one == other, SAME.contains(&key), "{key}: {other}");
-        // What stands between braces are names of arguments and of plurals.
+        // The words between braces are names of arguments and of plural forms.
         let said: String = other
             .split('}')
             .map(|part| part.split_once("{ $").map_or(part, |(said, _)| said))
@@ -86,7 +86,7 @@ fn maori_has_no_english_left() {
     }
 }
 
-/// A macron that is a character of its own falls beside its letter in some fonts, and is not found by a search.
+/// A combining macron is misplaced in some fonts, and a search does not find it.
 #[test]
 fn macrons_are_precomposed() {
     for file in FILES[1].1 {
@@ -134,7 +134,7 @@ fn texts(folder: &str, into: &mut Vec<String>) {
     }
 }
 
-/// Mails name their texts there.
+/// The folder of the mails, which name their texts.
 const MAILS: &str = "../flows/src/mail";
 
 /// Words in quotation marks that look like keys.
@@ -145,7 +145,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('"').skip(1).filter(is_key)
 }
 
-/// The keys that a text names where it asks for one.
+/// The keys that a source passes to `t` and `tr`.
 fn asked(text: &str) -> impl Iterator<Item = &str> {
     [".t(\"", ".tr(\""]
         .into_iter()
@@ -163,13 +163,13 @@ fn message_keys_match_their_uses() {
     texts(MAILS, &mut sources);
     let said: BTreeSet<_> = sources.iter().flat_map(|text| quoted(text)).collect();
     let unused: Vec<_> = there.iter().filter(|key| !said.contains(key.as_str())).collect();
-    assert!(unused.is_empty(), "nobody says: {unused:?}");
+    assert!(unused.is_empty(), "no source has: {unused:?}");
     let missing: Vec<_> =
         sources.iter().flat_map(|text| asked(text)).filter(|key| !there.contains(*key)).collect();
     assert!(missing.is_empty(), "no file has: {missing:?}");
 }
 
-/// Keys that are chosen before they are said: in these files, every word that begins like a key is one.
+/// Keys that are computed before use: in these files, every quoted word that begins like a key is one.
 #[test]
 fn computed_message_keys_exist() {
     let [(_, english), ..] = FILES;

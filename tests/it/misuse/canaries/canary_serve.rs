@@ -254,21 +254,21 @@ impl CanaryServe {
     /// Stops the program and searches everything that it has output.
     pub(super) async fn finish(&mut self) {
         assert!(self.serve.terminate().await.success());
-        let said = self.serve.output();
+        let output = self.serve.output();
         for wanted in
             ["/login/code", "/oauth2/token", "/oauth2/jwks", "the mail server accepted a mail"]
         {
-            assert!(said.contains(wanted), "no {wanted} in\n{said}");
+            assert!(output.contains(wanted), "no {wanted} in\n{output}");
         }
         println!(
             "{} forms of secrets in none of {} lines of `serve`",
             self.secrets.count(),
-            said.lines().count()
+            output.lines().count()
         );
-        self.secrets.look_in("what `serve` says", &said);
+        self.secrets.look_in("what `serve` says", &output);
         self.secrets.assert_no_leaks();
         for person in [&self.email, &self.other_email] {
-            assert!(!said.contains(person), "{person} is in the log");
+            assert!(!output.contains(person), "{person} is in the log");
         }
     }
 }
