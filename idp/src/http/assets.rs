@@ -1,4 +1,4 @@
-//! Style sheets, compiled in, under names that change with their content.
+//! Style sheets, compiled in. Their names change with their content.
 
 use axum::{
     extract::{Path, rejection::PathRejection},

@@ -1,5 +1,5 @@
-//! The cookies, and the one function that decides what they are called (decision 13): three that prove something, and one
-//! that remembers a language.
+//! The cookies, and the one function that decides their names (decision 13): three that prove something, and one that
+//! remembers a language.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use keys::{DeviceToken, OpaqueToken};
 
 use crate::{config::Issuer, locale::LanguageChoice};
 
-/// Between the values of the device cookie.
+/// Separates the values of the device cookie.
 const SEPARATOR: char = '.';
 
 /// Names and flags of the cookies.
@@ -52,14 +52,14 @@ impl CookieNames {
         read_token(headers, self.browser)
     }
 
-    /// The values of known devices of a request, of one account each.
+    /// The values of known devices of a request, one for each account.
     #[must_use]
     pub fn devices(&self, headers: &HeaderMap) -> Vec<DeviceToken> {
         let values = read_cookie(headers, self.device).unwrap_or_default();
         values.split(SEPARATOR).filter_map(DeviceToken::parse).take(device::MAX_ACCOUNTS).collect()
     }
 
-    /// Sets the values of known devices. They stay when the browser is closed; the server decides whether they count.
+    /// Sets the values of known devices. They persist when the browser is closed; the server decides whether they count.
     #[must_use]
     pub fn set_devices(&self, values: &[DeviceToken], lifetime: Duration) -> Option<HeaderValue> {
         let values: Vec<String> = values.iter().map(DeviceToken::reveal).collect();
@@ -85,13 +85,13 @@ impl CookieNames {
         self.set(self.browser, value.reveal())
     }
 
-    /// Sets the session cookie. It has no lifetime of its own: it goes with the browser, the session with its limits.
+    /// Sets the session cookie. It has no `Max-Age`: the browser drops it when it closes, and the server ends the session.
     #[must_use]
     pub(crate) fn set_session(&self, value: &OpaqueToken) -> Option<HeaderValue> {
         self.set(self.session, value.reveal())
     }
 
-    /// Takes the session cookie away.
+    /// Deletes the session cookie.
     #[must_use]
     pub(crate) fn clear_session(&self) -> Option<HeaderValue> {
         HeaderValue::try_from(format!("{}={}; Max-Age=0", self.session, self.flags)).ok()
@@ -115,11 +115,11 @@ fn read_token(headers: &HeaderMap, name: &str) -> Option<OpaqueToken> {
     OpaqueToken::parse(read_cookie(headers, name)?)
 }
 
-/// A cookie that comes twice was planted beside the real one, and counts as none.
+/// The value of a cookie. A duplicate may have been planted beside the real one, so both are ignored.
 fn read_cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut found = None;
     for header in headers.get_all(header::COOKIE) {
-        // Bytes: a cookie of a neighbour on the same domain may hold anything, and is none of our business.
+        // As bytes: a cookie of another site on the same domain may hold anything, and must not affect ours.
         for pair in header.as_bytes().split(|byte| *byte == b';') {
             let pair = pair.trim_ascii();
             if let Some(value) =
@@ -147,7 +147,7 @@ mod tests {
         assert!(names.session(&headers).is_none());
         let beside = [b"name=K\xc4\x81hui; __Host-browser=".as_slice(), value.as_bytes()].concat();
         headers.insert(header::COOKIE, HeaderValue::from_bytes(&beside).unwrap());
-        assert!(names.browser(&headers).is_some(), "a neighbour's cookie is not text");
+        assert!(names.browser(&headers).is_some(), "another site's cookie is not text");
         headers.append(header::COOKIE, format!("__Host-browser={value}").parse().unwrap());
         assert!(names.browser(&headers).is_none());
     }

@@ -1,9 +1,8 @@
 //! The one place that turns errors into responses.
 //!
-//! A [`Failure`] knows its status and what it is about; the layer around the routes, which knows the audience of the
-//! route, renders it as a page for people or as JSON for programs, with the request's reference on it. What a client is
-//! refused in the words of OAuth is rendered in those (`oauth_error.rs`). Two texts per failure: one for the reader, one for
-//! the log.
+//! A [`Failure`] has a status and a cause. The layer around the routes renders it for the route's audience, as a page for
+//! people or as JSON for programs, with the request's reference. An OAuth error is rendered as the protocol requires
+//! (`oauth_error.rs`). A failure has two texts: one for the reader, one for the log.
 
 use std::time::Duration;
 
@@ -15,25 +14,25 @@ use flows::{network::RateLimited, oauth_error::TokenError};
 
 use super::oauth_error::{BearerError, OAuthError};
 
-/// After which time it is worth trying again what failed because a part was away.
+/// `Retry-After` of a failure that is due to an unavailable dependency.
 const RETRY_SOON: Duration = Duration::from_secs(2);
 
-/// Why a request has no answer.
+/// Why a request failed.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
     /// An authorization request whose redirect URI is not trusted; for the developers of the client.
     UntrustedRequest(&'static str),
-    /// A call of a client that the protocol has an answer for.
+    /// An OAuth error in a call of a client.
     OAuth(OAuthError),
     /// An attempt that is gone, too old or of another browser.
     StartAgain,
-    /// No such address.
+    /// No such path.
     NotFound,
-    /// Another method than the route has.
+    /// A method that the route does not have.
     MethodNotAllowed,
     /// A form from another site, or without its token.
     Forbidden,
-    /// The body is no form.
+    /// The body is not a form.
     NotAForm,
     /// The body is too large.
     TooLarge,
@@ -45,14 +44,14 @@ pub(super) enum Failure {
     RateLimited(RateLimited, Duration),
     /// The network of the request is unknown, and it must be known.
     UnknownNetwork,
-    /// Full: wait and try again.
+    /// The hashing queue is full; worth trying again after this time.
     Busy(Duration),
-    /// A part that we need is away or does not answer, or our clock cannot be trusted: nothing was done, and it is worth
-    /// trying again in a moment.
+    /// A dependency is unavailable or does not answer, or our clock cannot be trusted. Nothing was done, and it is worth
+    /// trying again soon.
     Unavailable(String),
-    /// The machine failed.
+    /// An internal error.
     Internal(String),
-    /// The database did not say whether it did what was asked: trying again is safe.
+    /// It is unknown whether the database did what was requested. Trying again is safe.
     OutcomeUnknown(String),
 }
 
@@ -77,7 +76,7 @@ impl Failure {
         }
     }
 
-    /// When it is worth trying again.
+    /// After which time it is worth trying again (`Retry-After`).
     pub(super) const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited(_, after) | Self::Busy(after) => Some(*after),
@@ -101,8 +100,8 @@ impl Failure {
             Self::TooSlow => "body too slow",
             Self::Misdirected => "foreign Host",
             Self::RateLimited(..) => "too many posts from one network",
-            Self::UnknownNetwork => "a trusted proxy named no address",
-            Self::Busy(_) => "full",
+            Self::UnknownNetwork => "a trusted proxy gave no client address",
+            Self::Busy(_) => "the hashing queue is full",
         }
     }
 
@@ -128,7 +127,7 @@ impl Failure {
         })
     }
 
-    /// Whether the machine is at fault.
+    /// Whether the server is at fault.
     pub(super) const fn is_server_error(&self) -> bool {
         matches!(self, Self::Internal(_) | Self::OutcomeUnknown(_) | Self::Unavailable(_))
     }

@@ -1,8 +1,8 @@
 //! `/language`: remembers a language in the browser and shows the same page once more.
 //!
-//! It is a GET, so that the switch is a link that works without scripts and is never what Enter presses. It changes no
-//! account and no attempt: the step that is due is decided where it always is (misuse case 4). Where it leads is one of our
-//! own paths, chosen here; no address comes from the request (misuse case 43).
+//! It is a GET, so that the switch is a link that works without scripts and is never submitted by Enter. It changes no
+//! account and no attempt: the page of the step decides as always which step is due (misuse case 4). It redirects to one of
+//! our own paths, chosen here; no address is taken from the request (misuse case 43).
 
 use axum::{
     extract::State,
@@ -22,7 +22,7 @@ use crate::{
     locale::{LanguageChoice, Locale},
 };
 
-/// Where it is.
+/// Its path.
 pub(super) const PATH: &str = "/language";
 
 pub(super) async fn get(
@@ -34,7 +34,7 @@ pub(super) async fn get(
         .get("to")
         .and_then(|to| Locale::ALL.into_iter().find(|locale| locale.tag() == to))
         .ok_or(Failure::NotFound)?;
-    // Another site may lead here, but it does not choose a person's language.
+    // Another site may link here, but must not choose a person's language.
     if request.same_origin && request.top_level {
         request.set_language(&app, LanguageChoice::from_user(locale));
     }
@@ -46,7 +46,7 @@ pub(super) async fn get(
     Ok(response)
 }
 
-/// The same step again.
+/// The address of the step that the person comes from.
 fn step_address(step: &str, params: &Params) -> Option<String> {
     if step == logout::STEP {
         return Some(logout::logout_address(params));
@@ -54,7 +54,7 @@ fn step_address(step: &str, params: &Params) -> Option<String> {
     Some(Step::by_name(step)?.address(params.get("attempt")?))
 }
 
-/// A page that only says something: said again, in the other language.
+/// Shows a page without a form again, in the other language.
 fn repeat_page(app: &App, request: &BrowserRequest, params: &Params) -> Result<Response, Failure> {
     let name = params.get("page").ok_or(Failure::NotFound)?;
     match params.get("reference") {
@@ -67,7 +67,7 @@ fn repeat_page(app: &App, request: &BrowserRequest, params: &Params) -> Result<R
     .map(IntoResponse::into_response)
 }
 
-/// What `flows::cx::reference` makes: anything else would be text of another site on a page of ours.
+/// Whether a text can be from [`flows::cx::generate_reference`]: any other would be another site's text on our page.
 fn is_reference(text: &str) -> bool {
     text.len() == 6 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! Refusals in the words of OAuth: status, `WWW-Authenticate` and body of an answer to a client.
+//! OAuth errors: status, `WWW-Authenticate` and body of the response to a client.
 
 use axum::{
     Json,
@@ -8,7 +8,7 @@ use axum::{
 use flows::oauth_error::{TokenError, TokenErrorCode};
 use serde_json::json;
 
-/// RFC 6749, section 5.1, and the same for errors.
+/// The headers of token responses (RFC 6749, section 5.1), also for errors.
 pub(super) const UNCACHED: [(HeaderName, HeaderValue); 2] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::PRAGMA, HeaderValue::from_static("no-cache")),
@@ -23,21 +23,21 @@ pub(super) enum OAuthError {
     AccessToken(BearerError),
 }
 
-/// Why an access token opens nothing (RFC 6750, section 3.1).
+/// Why an access token is rejected (RFC 6750, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BearerError {
-    /// There is none. A caller that has not tried gets no error code.
+    /// There is none. Then the challenge has no error code.
     Missing,
-    /// It is presented in two ways at once.
+    /// It is presented twice, or in two ways.
     Repeated,
-    /// It is not a token of ours, has expired, or what it rests on has ended.
+    /// It is not a token of ours, has expired, or its grant has ended.
     Invalid,
     /// It was not issued for the scope of the route.
     InsufficientScope(&'static str),
 }
 
 impl OAuthError {
-    /// The status. A client that is not the one it says is answered by 401.
+    /// The status. Failed client authentication is 401.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::TokenRequest(error) if error.error == TokenErrorCode::InvalidClient => {
@@ -67,12 +67,12 @@ impl OAuthError {
             Self::TokenRequest(error) => &error.description,
             Self::AccessToken(BearerError::Missing) => "there is no access token",
             Self::AccessToken(BearerError::Repeated) => "there are two access tokens",
-            Self::AccessToken(BearerError::Invalid) => "the access token is not good",
+            Self::AccessToken(BearerError::Invalid) => "the access token is not valid",
             Self::AccessToken(BearerError::InsufficientScope(_)) => "the scope is missing",
         }
     }
 
-    /// The answer of a route that protects `realm`.
+    /// The response of a route that protects `realm`.
     pub(super) fn response(&self, realm: &str) -> Response {
         match self {
             Self::TokenRequest(error) => {

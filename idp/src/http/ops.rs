@@ -1,4 +1,4 @@
-//! The ops listener: alive, ready, and in figures.
+//! The ops listener: liveness, readiness and metrics.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use crate::app::App;
 
-/// OpenMetrics 1.0, section "Overall structure".
+/// The content type of metrics (OpenMetrics 1.0, section "Overall structure").
 const OPEN_METRICS: [(HeaderName, &str); 1] =
     [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
 
@@ -26,7 +26,7 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Whether this replica wants requests, and what stands in the way: it was asked to stop, or what it rests on is away.
+/// Whether this replica accepts requests; if not, why: it is stopping, or a dependency is unavailable.
 async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
     let report = app.health.report().await;
     let database = report.check_database().err().unwrap_or_else(|| "ok".to_owned());

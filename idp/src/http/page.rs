@@ -1,4 +1,4 @@
-//! How a page leaves: rendered, with what its form may lead to, and with its cookies.
+//! The responses with pages: rendered, with the redirect targets of their forms in the policy, and with cookies.
 
 use askama::Template;
 use axum::{
@@ -15,17 +15,17 @@ use crate::{
     view::{FailurePage, Frame, NoticePage, messages::PageText},
 };
 
-/// A redirect that is a GET, whatever it answers (RFC 9700, section 4.12).
+/// A redirect that the browser follows with GET, whatever the request's method (RFC 9700, section 4.12).
 pub(super) fn see_other(to: &str) -> Response {
     match HeaderValue::try_from(to) {
         Ok(to) => (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response(),
         Err(_) => {
-            Failure::Internal("an address cannot stand in a header".to_owned()).into_response()
+            Failure::Internal("an address is not a valid header value".to_owned()).into_response()
         }
     }
 }
 
-/// A page that says one thing, by its name.
+/// A page with one notice, by its name.
 pub(super) fn render_notice(
     app: &App,
     request: &BrowserRequest,
@@ -66,13 +66,13 @@ pub(super) fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
     }
 }
 
-/// Says in which language a page is (RFC 9110, section 8.5).
+/// Sets `Content-Language` (RFC 9110, section 8.5).
 fn set_content_language(response: &mut Response, locale: Locale) {
     let language = HeaderValue::from_static(locale.tag());
     response.headers_mut().insert(header::CONTENT_LANGUAGE, language);
 }
 
-/// The page of a request that has no answer.
+/// The page of a failure.
 pub(super) fn render_failure(
     app: &App,
     trace: &Trace,
@@ -91,13 +91,13 @@ pub(super) fn render_failure(
         }
         Err(error) => {
             let (error, reference) = (error.detail(), &trace.reference);
-            tracing::error!(error, reference, "the page of a failure does not render");
+            tracing::error!(error, reference, "the page of a failure could not be rendered");
             failure.status().into_response()
         }
     }
 }
 
-/// What the page of a failure says.
+/// The contents of the page of a failure.
 struct FailureText {
     /// The name of the page.
     name: &'static str,
@@ -121,8 +121,7 @@ impl FailureText {
     }
 }
 
-/// The page of a failure that was shown before, in another language: nothing fails now, and how long there was to wait is
-/// not known any more.
+/// The page of an earlier failure in another language. Nothing fails now, and the time to wait is no longer known.
 pub(super) fn render_failure_again(
     app: &App,
     request: &BrowserRequest,
@@ -183,7 +182,7 @@ fn find_page(pages: &[PageKeys], name: &str) -> Result<PageKeys, Failure> {
 
 const fn page_name(failure: &Failure) -> &'static str {
     match failure {
-        // An OAuth error is rendered for its client, and on no page.
+        // An OAuth error is rendered for its client, not as a page.
         Failure::UntrustedRequest(_) | Failure::OAuth(_) => "request",
         Failure::StartAgain => "start",
         Failure::NotFound => "not_found",
@@ -250,11 +249,11 @@ mod tests {
                 let html = html(f, &failure);
                 assert_valid_page(&html, f.l);
                 assert!(html.contains("<strong>K4M9TX</strong>"), "{html}");
-                // What the log says about our side is not for the page.
+                // Details of our side are logged, and are not on the page.
                 assert!(!html.contains("10.0.0.7"), "{html}");
                 titles.insert(find_page(&FAILURES, page_name(&failure)).unwrap().1);
             }
-            assert_eq!(titles.len(), 15, "no two failures have the same words");
+            assert_eq!(titles.len(), 15, "no two failures have the same title");
         }
     }
 

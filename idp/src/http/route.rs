@@ -1,4 +1,4 @@
-//! What a route is: its columns in the table of routes (`routes.rs`), and what they mean.
+//! A route: its columns in the table of routes (`routes.rs`), and what they mean.
 
 use super::step::Step;
 
@@ -7,11 +7,11 @@ use super::step::Step;
 pub struct Route {
     /// Path.
     pub path: &'static str,
-    /// Methods. HEAD comes with GET (RFC 9110, section 9.3.2).
+    /// Methods. GET includes HEAD (RFC 9110, section 9.3.2).
     pub methods: &'static [&'static str],
     /// Class: what surrounds the handlers.
     pub class: Class,
-    /// Who calls: what the handlers take.
+    /// Who calls it; this decides the extractor of its handlers.
     pub caller: Caller,
     /// The sign-in step that it is the page of.
     pub step: Option<&'static Step>,
@@ -24,11 +24,11 @@ impl Route {
     }
 }
 
-/// Who calls a route. Each kind has one extractor (`extract/`), which shows that it is one of these; a handler that takes
-/// another than that of its route does not compile.
+/// Who calls a route. Each kind has one extractor (`extract/`), which verifies the kind. A handler that takes another
+/// extractor than its route's does not compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// Any program or browser; nothing says which one.
+    /// Any program or browser, without authentication.
     Anyone,
     /// A browser with its cookies, whether or not it is signed in.
     Browser,
@@ -38,7 +38,7 @@ pub enum Caller {
     Bearer(&'static str),
 }
 
-/// A kind of route. What it means is its [`Policy`].
+/// A kind of route. Its rules are its [`Policy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// Public metadata, keys, style sheets.
@@ -58,11 +58,11 @@ pub enum Class {
 pub struct Policy {
     /// Who reads the answers.
     pub audience: Audience,
-    /// Pages of which origins may read the answers.
+    /// The origins whose pages may read the answers.
     pub origins: Origins,
     /// Which posts are accepted.
     pub posts: Posts,
-    /// Whether the answer is the same for every caller, and rests on neither the database nor the clock. Then it may be
+    /// Whether the answer is the same for every caller, and depends on neither the database nor the clock. Then it may be
     /// cached, and is given while the clock of the replica is off.
     pub is_constant: bool,
 }
@@ -76,14 +76,14 @@ pub enum Audience {
     Programs,
 }
 
-/// Pages of which origins may read the answers of a route (Fetch, "CORS protocol").
+/// The origins whose pages may read the answers of a route (Fetch, "CORS protocol").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origins {
-    /// Those of every origin.
+    /// Every origin.
     Any,
-    /// Those of public clients that run in a browser.
+    /// The origins of public clients that run in a browser.
     Clients,
-    /// Our own alone.
+    /// Our own origin only.
     SameOrigin,
 }
 
@@ -92,7 +92,7 @@ pub enum Origins {
 pub enum Posts {
     /// From every site. None is counted against its network.
     FromAnySite,
-    /// From our own pages alone. Each is counted against its network.
+    /// From our own pages only. Each is counted against its network.
     FromOwnPages,
 }
 

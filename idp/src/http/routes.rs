@@ -18,8 +18,8 @@ use crate::app::App;
 /// The handlers of a route, one for each method.
 type Handlers = fn() -> MethodRouter<App>;
 
-/// Where a route is: at the page of a sign-in step, or at a path.
-macro_rules! place {
+/// The path of a route, and its sign-in step if it is the page of one.
+macro_rules! location {
     (step $step:ident) => {
         (step::$step.path, Some(&step::$step))
     };
@@ -55,15 +55,15 @@ macro_rules! method {
 
 macro_rules! routes {
     ($(
-        [$($place:tt)+] $class:ident $caller:ident $(($detail:expr))? { $($method:ident: $handler:expr),+ };
+        [$($location:tt)+] $class:ident $caller:ident $(($detail:expr))? { $($method:ident: $handler:expr),+ };
     )+) => {
         /// Every route of the public listener.
         pub const ROUTES: &[Route] = &[$(Route {
-            path: place!($($place)+).0,
+            path: location!($($location)+).0,
             methods: &[$(method!($method)),+],
             class: Class::$class,
             caller: Caller::$caller $(($detail))?,
-            step: place!($($place)+).1,
+            step: location!($($location)+).1,
         },)+];
 
         const HANDLERS: &[Handlers] = &[$(
@@ -90,7 +90,7 @@ routes! {
     [step CONSENT]                              Page     Browser          { get: login::consent::get, post: login::consent::post };
 }
 
-/// Bodies are forms of a few fields.
+/// The limit of a body in bytes. Bodies are forms with a few fields.
 const MAX_BODY: usize = 64 * 1024;
 
 /// The router of the public listener.

@@ -11,7 +11,7 @@ pub struct Step {
     pub(crate) form_name: &'static str,
     /// Its name in metrics, and in the link of its page that switches the language.
     pub name: &'static str,
-    /// What the flow calls it.
+    /// The flow's name of it.
     pub(crate) leads_to: NextStep,
     /// The events whose outcomes are counted as those of the step.
     pub(crate) events: &'static [Event],
@@ -63,7 +63,7 @@ pub(crate) const CONSENT: Step = Step {
 pub const STEPS: [&Step; 4] = [&PASSWORD, &CODE, &NEW_PASSWORD, &CONSENT];
 
 impl Step {
-    /// The step that is due, if one is.
+    /// The step with this name in the flow.
     pub(crate) fn for_next_step(due: NextStep) -> Option<&'static Self> {
         STEPS.into_iter().find(|step| step.leads_to == due)
     }
@@ -73,7 +73,7 @@ impl Step {
         STEPS.into_iter().find(|step| step.name == name)
     }
 
-    /// The step whose outcome an event is.
+    /// The step that counts an event.
     pub(crate) fn for_event(event: Event) -> Option<&'static Self> {
         STEPS.into_iter().find(|step| step.events.contains(&event))
     }

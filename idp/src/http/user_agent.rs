@@ -1,6 +1,6 @@
-//! Which browser on which system asks, coarsely: enough for a person to tell that it was not theirs, and nothing else.
+//! The browser and the system of a request, coarsely: enough for a person to see that it was not theirs, and no more.
 //!
-//! Only names of ours leave this file, never a text that a browser sent (misuse case 49).
+//! The result consists of our own names, never of a text that a browser sent (misuse case 49).
 
 use axum::http::{HeaderMap, header};
 
@@ -30,10 +30,10 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("Linux", "Linux"),
 ];
 
-/// What is read of a header that may be as long as all headers together.
+/// How many bytes of the header are read; it may be as long as all headers together.
 const MAX_LENGTH: usize = 512;
 
-/// `Firefox/Windows`; nothing when either is not one of those that are known.
+/// `Firefox/Windows`; none if either is unknown.
 #[must_use]
 pub fn browser_and_system(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::USER_AGENT)?.to_str().ok()?;

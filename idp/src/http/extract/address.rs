@@ -6,10 +6,10 @@ use axum::http::HeaderMap;
 
 use crate::config::ProxiesConfig;
 
-/// The client's address, or nothing when a trusted proxy says something that is no address: then nobody knows who asks,
-/// and whoever decides by network must refuse rather than skip.
+/// The client's address; none if a trusted proxy sends an invalid one. A caller that decides by network must then refuse
+/// the request, not skip the check.
 ///
-/// `X-Forwarded-For` is looked at only when the peer itself is a trusted proxy, and then from the right.
+/// `X-Forwarded-For` is read only if the peer itself is a trusted proxy, and then from the right.
 #[must_use]
 pub fn client_address(
     peer: IpAddr,

@@ -29,7 +29,7 @@ impl FromRequest<App> for BearerCall {
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
         let context = RequestContext::from_extensions(request.extensions())?;
         let Caller::Bearer(scope) = context.route.caller else {
-            return Err(Failure::Internal("a route of other callers asks for a token".to_owned()));
+            return Err(Failure::Internal("the route is not called with a token".to_owned()));
         };
         let cx = context.cx(app, Actor::Person);
         let presented = presented_token(request, app).await?;
@@ -42,7 +42,7 @@ impl FromRequest<App> for BearerCall {
     }
 }
 
-/// The token that a request presents, in one way.
+/// The token of a request, which may present it in one way only.
 async fn presented_token(request: Request, app: &App) -> Result<String, Failure> {
     let in_header = in_header(request.headers()).map(str::to_owned);
     let in_body =

@@ -109,13 +109,13 @@ impl BrowserRequest {
         self.new_language_cookie = app.cookies.set_language_choice(choice);
     }
 
-    /// The texts of the page that answers it.
+    /// The texts of its page.
     pub(in crate::http) fn page_text<'a>(&self, app: &'a App) -> PageText<'a> {
         PageText { f: Frame::of(&app.brand, self.locale), zone: app.time_zone(), now: self.cx.now }
     }
 }
 
-/// The language of a request: what its browser remembers, or what it says that it wants.
+/// The language of a request: the one that its browser remembers, or its `Accept-Language`.
 pub(in crate::http) fn request_locale(app: &App, headers: &HeaderMap) -> Locale {
     let wanted = || {
         headers
@@ -126,13 +126,13 @@ pub(in crate::http) fn request_locale(app: &App, headers: &HeaderMap) -> Locale 
     app.cookies.language_choice(headers).locale().or_else(wanted).unwrap_or_default()
 }
 
-/// Fetch metadata; a browser without it is judged by `SameSite=Lax` alone.
+/// By Fetch metadata. For a browser without it only `SameSite=Lax` applies.
 fn is_top_level(headers: &HeaderMap) -> bool {
     let says = |name: &str, wanted: &str| headers.get(name).is_none_or(|value| value == wanted);
     says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
 }
 
-/// Fetch metadata; a browser without it is believed.
+/// By Fetch metadata. A browser without it is trusted.
 fn is_same_origin(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }

@@ -1,4 +1,4 @@
-//! A handler takes the extractor of its route's caller, once, and that of no other. The compiler holds it: `routes!` wraps
+//! A handler takes the extractor of its route's caller, once, and that of no other. The compiler checks it: `routes!` wraps
 //! each handler in [`called_by`].
 
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use axum::{
 use super::{Form, Query};
 use crate::app::App;
 
-/// The extractor of a route that says nothing of its caller.
+/// The extractor of a route without authentication of its caller.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) struct Anyone;
 
@@ -24,7 +24,7 @@ impl FromRequestParts<App> for Anyone {
     }
 }
 
-/// What a handler may take besides its caller: nothing in it says who calls.
+/// What a handler may take besides its caller. It does not identify the caller.
 pub(in crate::http) trait BesideCaller {}
 
 impl BesideCaller for State<App> {}

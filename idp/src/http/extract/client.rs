@@ -21,7 +21,7 @@ pub(in crate::http) struct ClientCall {
     pub(in crate::http) cx: Cx,
     /// The client.
     pub(in crate::http) client: AuthenticatedClient,
-    /// Its parameters, none of which came twice.
+    /// Its parameters, without duplicates.
     pub(in crate::http) params: Params,
 }
 

@@ -1,4 +1,4 @@
-//! What the layer around a route hands to its extractors.
+//! What the layer around a route passes to its extractors.
 
 use axum::http::Extensions;
 use flows::{Cx, Trace, actor::Actor, network::RateLimited, observer::ClientSlot};
@@ -8,7 +8,7 @@ use crate::{
     http::{error::Failure, route::Route},
 };
 
-/// The request as the layer knows it.
+/// What the layer has found out about a request.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct RequestContext {
     /// The route.
@@ -17,17 +17,17 @@ pub(in crate::http) struct RequestContext {
     pub(in crate::http) trace: Trace,
     /// Where a flow notes which client the request is about.
     pub(in crate::http) client_slot: ClientSlot,
-    /// How its network stands, if it is a post that counts.
+    /// The state of its network's limit, if it is a post that counts.
     pub(in crate::http) post_count: Option<PostCount>,
 }
 
-/// How the network of a post stands after the post was counted.
+/// The state of a network's limit after a post.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) enum PostCount {
     /// Within its limit.
     WithinLimit,
-    /// Beyond its limit. The post is not refused yet, because those of a known device have a limit of their own, and only
-    /// the form says of which account it is one.
+    /// Beyond its limit. The post is not refused yet: posts of a known device have a limit of their own, and only the form
+    /// has the account for which the device is known.
     OverLimit(RateLimited),
     /// Not counted yet: the post needs the hashing pool, which is full. Rejecting it must be cheap (decision 17), so its
     /// form is read first, and it is counted unless it is rejected for that.
@@ -35,13 +35,13 @@ pub(in crate::http) enum PostCount {
 }
 
 impl RequestContext {
-    /// The context of a request. Without the layer there is none, and nothing is answered.
+    /// The context of a request; an error outside the layer.
     pub(super) fn from_extensions(extensions: &Extensions) -> Result<&Self, Failure> {
         let missing = || Failure::Internal("a handler outside the layer of its route".to_owned());
         extensions.get().ok_or_else(missing)
     }
 
-    /// The context of the flow, with the actor of its rows in the trail.
+    /// The context of the flow, with the actor of its rows in the audit trail.
     pub(super) fn cx(&self, app: &App, actor: Actor) -> Cx {
         let trace = Trace { actor, ..self.trace.clone() };
         Cx { client_slot: self.client_slot.clone(), ..app.cx(trace) }

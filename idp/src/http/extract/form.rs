@@ -1,5 +1,5 @@
-//! Form bodies and query strings, read by our own rule: a field without a value is absent, and one that comes twice is
-//! told apart, so that each endpoint refuses it in its own way.
+//! Form bodies and query strings, read by our own rule: a field without a value is absent, and a duplicate is recorded, so
+//! that each endpoint refuses it in its own way.
 
 use axum::{
     body::Bytes,

@@ -5,20 +5,20 @@ use store::CommitTracker;
 
 use crate::{app::App, http::error::Failure};
 
-/// The answer of `work`; or, when the replica must end first, what is certain about work that was dropped: that nothing
-/// was done, unless it had come to a commit.
+/// The response of `work`. At a hard stop `work` is dropped, and the failure says what is certain: that nothing was done,
+/// unless a commit had begun.
 pub(super) async fn unless_hard_stopped(
     app: &App,
     work: impl Future<Output = Response>,
 ) -> Response {
     let commits = CommitTracker::default();
     tokio::select! {
-        // An answer that is there is given.
+        // A finished response is sent even at a hard stop.
         biased;
         response = commits.track(work) => return response,
         () = app.until_hard_stop() => {}
     }
-    let why = "given up: this replica stops at once";
+    let why = "cancelled: this replica stops at once";
     let failure = if commits.has_begun() {
         Failure::OutcomeUnknown(format!("{why}, after a commit was begun"))
     } else {

@@ -1,5 +1,5 @@
 //! Clients that run in a browser call the token endpoint and userinfo from their own origin (Fetch, "CORS protocol"). Only
-//! the origins of registered ones may, and only there: no other site learns who is signed in here.
+//! registered origins may, and only there: no other site learns who is signed in here.
 
 use axum::{
     extract::Request,
@@ -9,7 +9,7 @@ use axum::{
 
 use crate::{app::App, http::route::Origins};
 
-/// The origin that a request comes from, if it is that of a public client of the browser and the route is for those.
+/// The origin of a request, if it belongs to a public client that runs in a browser and the route is for those.
 pub(super) fn allowed_origin(
     app: &App,
     origins: Origins,
@@ -23,14 +23,14 @@ pub(super) fn allowed_origin(
     known.then(|| origin.clone())
 }
 
-/// Whether a browser asks beforehand whether it may ask.
+/// Whether a request is a CORS preflight from an allowed origin.
 pub(super) fn is_preflight(request: &Request, origin: Option<&HeaderValue>) -> bool {
     origin.is_some()
         && request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The answer to that: what a client sends, and for how long the browser may remember it.
+/// The response to a preflight: what a client may send, and for how many seconds the browser may cache this.
 pub(super) fn preflight() -> Response {
     let allowed = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),

@@ -15,7 +15,7 @@ const COMMON_HEADERS: [(HeaderName, &str); 3] = [
 
 const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     // Not `no-referrer`: with it a browser posts our own forms with `Origin: null` (Fetch, "append a request Origin
-    // header"), and one that knows no fetch metadata could not sign in. No other origin gets a referrer (decision 22).
+    // header"), and one without Fetch metadata could not sign in. No other origin gets a referrer (decision 22).
     (header::REFERRER_POLICY, "same-origin"),
     (header::CONTENT_SECURITY_POLICY, csp::POLICY),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -26,14 +26,14 @@ const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     ),
 ];
 
-/// The reference of an answer that is no page of ours: log and trail have it, too.
+/// Sets `X-Request-Id` to the reference, which log and audit trail have too.
 pub(super) fn set_request_id(headers: &mut HeaderMap, reference: &str) {
     if let Ok(value) = HeaderValue::try_from(reference) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
 }
 
-/// Sets what the handler has not set itself.
+/// Sets the headers that the handler has not set.
 pub(super) fn set_security_headers(headers: &mut HeaderMap, policy: Policy, https: bool) {
     if policy.audience == Audience::People {
         for (name, value) in &PAGE_HEADERS {

@@ -8,7 +8,7 @@ use crate::{
     http::{error::Failure, extract::PostCount, route::Route},
 };
 
-/// Counts a post. One whose network is unknown is refused, not waved through (misuse case 51).
+/// Counts a post. A post from an unknown network is refused (misuse case 51).
 pub(super) async fn count_post(
     app: &App,
     route: &Route,

@@ -1,4 +1,4 @@
-//! The one line that the log has of a request.
+//! The one log line of a request.
 
 use axum::http::{Method, StatusCode};
 use flows::{Trace, observer::ClientSlot};
@@ -7,14 +7,14 @@ use store::Timestamp;
 use super::span;
 use crate::{http::error::Failure, metrics::known_method};
 
-/// What the log says about a request, besides how it ended.
+/// What is logged about a request, besides its result.
 pub(super) struct RequestLog {
-    /// One that we know, or `other`: a method that the client made up is the client's text.
+    /// A known method, or `other`: text of the client is not logged.
     method: &'static str,
-    /// As the list of routes has it, without what the client put in its place.
+    /// The path in the list of routes, without the client's values.
     path: &'static str,
     started: Timestamp,
-    /// Noted by the flow that finds out.
+    /// Set by the flow that identifies the client.
     pub(super) client_slot: ClientSlot,
 }
 
@@ -23,7 +23,7 @@ impl RequestLog {
         Self { method: known_method(method), path, started, client_slot: ClientSlot::default() }
     }
 
-    /// Writes the line. A refusal in the words of OAuth is logged like any other answer.
+    /// Writes the line. An OAuth error is logged like a success.
     pub(super) fn end(
         &self,
         now: Timestamp,

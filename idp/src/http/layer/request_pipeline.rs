@@ -80,10 +80,10 @@ async fn process(app: &App, route: &'static Route, mut request: Request, next: N
     response
 }
 
-/// Answers what no route does.
+/// Answers a request that no route matches.
 pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) -> Response {
     let (watch, method) = (app.clock.stopwatch(), request.method().clone());
-    // A path that is none of ours is the client's text, and not for the log.
+    // An unknown path is text of the client, and is not logged.
     let exchange = Exchange::new(&app, "", &request);
     let ours = is_our_host(&app, &request);
     let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
@@ -104,7 +104,7 @@ enum CountsAgainstNetwork {
     No,
 }
 
-/// Whether a request may go to its handler, as far as the request alone can say.
+/// Whether a request may reach its handler, judged by the request alone.
 fn check_request(
     app: &App,
     policy: Policy,
@@ -126,8 +126,8 @@ fn check_request(
     }
 }
 
-/// Absolute addresses come from configuration alone, and a request for another Host is refused (misuse case 50), as is one
-/// with two of them, which two servers would read differently (RFC 9112, section 3.2).
+/// Absolute addresses come from configuration alone, and a request for another Host is refused (misuse case 50). So is one
+/// with two Host headers, which two servers could read differently (RFC 9112, section 3.2).
 fn is_our_host(app: &App, request: &Request) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (host, another) = (hosts.next().and_then(|value| value.to_str().ok()), hosts.next());
@@ -136,7 +136,8 @@ fn is_our_host(app: &App, request: &Request) -> bool {
         && requested_host.is_some_and(|asked| asked.eq_ignore_ascii_case(app.issuer.authority()))
 }
 
-/// Fetch metadata first, Origin for browsers without it, and neither for what is no browser (the scheme of Go 1.25).
+/// By Fetch metadata, or by Origin for browsers without it. A request with neither is not from a browser (the scheme of Go
+/// 1.25).
 fn is_cross_site(app: &App, request: &Request) -> bool {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     match (header("sec-fetch-site"), header("origin")) {
@@ -170,7 +171,7 @@ impl Exchange {
         Self { trace, log, locale: request_locale(app, request.headers()) }
     }
 
-    /// Renders a failure, and adds what every answer carries.
+    /// Renders a failure, adds the headers of every answer, and logs the request.
     fn finish(&self, app: &App, policy: Policy, realm: &str, response: Response) -> Response {
         let failure = response.extensions().get::<Failure>().cloned();
         let mut response = match &failure {
@@ -198,7 +199,7 @@ impl Exchange {
             (_, Audience::People) => page::render_failure(app, &self.trace, self.locale, failure),
             (_, Audience::Programs) => self.failure_json(failure),
         };
-        // Whatever the class: no cache keeps a refusal.
+        // For every class: a failure is never cached.
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(header::CACHE_CONTROL, no_store);
         if let Some(after) = failure.retry_after() {

@@ -1,4 +1,4 @@
-//! The span of a request, for traces: what it was and how it ended, and nothing of what was in it.
+//! The span of a request, for traces: its route and its result, and none of its contents.
 
 use std::net::SocketAddr;
 
@@ -11,8 +11,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::{app::App, http::route::Route, metrics::known_method};
 
-/// A span, the child of the caller's (W3C Trace Context) when that is a trusted proxy. Otherwise any client could choose
-/// which requests are traced, and under which name.
+/// A span; a child of the caller's span (W3C Trace Context) if the caller is a trusted proxy. Otherwise any client could
+/// choose which requests are traced, and under which name.
 pub(super) fn request_span(app: &App, route: &Route, request: &Request) -> Span {
     let span = tracing::info_span!(
         target: "spans",
@@ -39,7 +39,7 @@ fn is_trusted(app: &App, request: &Request) -> bool {
     peer.is_some_and(|ConnectInfo(peer)| app.proxies.trusts(peer.ip().to_canonical()))
 }
 
-/// How it ended.
+/// Records the status.
 pub(super) fn record_status(span: &Span, status: u16) {
     span.record("http.response.status_code", status);
     if status >= 500 {
@@ -47,7 +47,7 @@ pub(super) fn record_status(span: &Span, status: u16) {
     }
 }
 
-/// Its reference in log and trail, and the client that it turned out to be about.
+/// Records the reference, which log and audit trail have too, and the client of the request.
 pub(super) fn record_identity(reference: &str, client: Option<&str>) {
     let span = Span::current();
     span.record("vestibule.reference", reference);

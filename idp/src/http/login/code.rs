@@ -102,7 +102,7 @@ pub(super) fn code_page<'a>(
     }
 }
 
-/// Where the code went, or why it can no longer be entered.
+/// Where the code was sent, or why it can no longer be entered.
 fn sent_text(text: &PageText<'_>, view: &CodeView) -> String {
     let address = ("address", view.masked_address.as_str().into());
     let until = ("until", text.clock_time(view.until).into());
@@ -118,7 +118,7 @@ fn sent_text(text: &PageText<'_>, view: &CodeView) -> String {
     text.f.l.tr(key, &[address, until])
 }
 
-/// How long ago, and until when it works. The time in the mail is never later than the one here.
+/// How long ago it was sent, and until when it works. The time in the mail is never later than the one here.
 fn status_text(text: &PageText<'_>, view: &CodeView) -> Option<String> {
     let l = text.f.l;
     if !takes_code(view) {
@@ -134,7 +134,7 @@ fn status_text(text: &PageText<'_>, view: &CodeView) -> Option<String> {
                 &[("minutes", minutes.into()), ("time", text.clock_time(at).into()), until],
             )
         }
-        // The new mail will move this time, and until then the old one stands.
+        // The new mail will extend this time; until then it applies.
         Some(_) => l.tr("code-still", &[until]),
         None => l.tr("code-until", &[until]),
     })
@@ -150,10 +150,10 @@ fn resend_button(text: &PageText<'_>, view: &CodeView) -> Option<&'static str> {
     (view.resend == ResendTime::Now).then(|| text.f.l.t(key))
 }
 
-/// When it can be asked for, if that is not now.
+/// When a code can be requested, if not now.
 fn resend_wait_text(text: &PageText<'_>, view: &CodeView) -> Option<String> {
     let ResendTime::At(at) = view.resend else { return None };
-    // Rounded up: what is asked for at the told moment is granted.
+    // Rounded up, so that a request at the shown time is granted.
     let seconds = at.since(text.now).as_millis().div_ceil(1000);
     Some(match u64::try_from(seconds) {
         Ok(seconds) if seconds <= 120 => {
@@ -163,7 +163,7 @@ fn resend_wait_text(text: &PageText<'_>, view: &CodeView) -> Option<String> {
     })
 }
 
-/// The page of a tab whose browser was signed in by another one.
+/// The page of a tab whose browser was signed in by another tab.
 pub(super) fn render_signed_in(
     app: &App,
     request: &BrowserRequest,

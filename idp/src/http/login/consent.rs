@@ -34,7 +34,7 @@ pub(in crate::http) async fn get(
     let Some(question) =
         consent::find_prompt(&request.cx, &request.browser_context, attempt).await?
     else {
-        // Not answered here: the step that is due is shown, if there is one.
+        // There is nothing to answer here: the step that is due is shown, if there is one.
         return redirect_to_due_step(&request, attempt).await;
     };
     let session = &question.session.session;
@@ -69,7 +69,7 @@ pub(in crate::http) async fn post(
     }
 }
 
-/// What a question is about.
+/// The subject of a consent page or a confirmation page.
 struct ConsentSubject<'a> {
     attempt: &'a str,
     request: &'a AuthorizationRequest,

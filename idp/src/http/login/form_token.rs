@@ -1,4 +1,4 @@
-//! Form tokens (decision 13): a form of a step carries one that is made for this browser, this attempt and this step.
+//! Form tokens (decision 13): the form of a step has a token for this browser, this attempt and this step.
 
 use std::borrow::Cow;
 
@@ -36,7 +36,7 @@ pub(super) async fn posted_attempt<'f>(
     form: &'f Form,
     step: &'static Step,
 ) -> Result<Result<&'f str, Response>, Failure> {
-    // What the browser can show to be accepted all the same, the step asks for next.
+    // With a valid token the post may still be accepted: the step checks next whether it is from a known device.
     if let Some(rate_limited) = request.rate_limited
         && !has_valid_token(request, form, step)
     {
@@ -45,7 +45,7 @@ pub(super) async fn posted_attempt<'f>(
     if form.text("form").is_empty() {
         return Err(Failure::Forbidden);
     }
-    // Of two values it is unknown which was meant.
+    // Of two values it is unknown which one was meant.
     if form.0.duplicate().is_some() {
         return Err(Failure::NotAForm);
     }
@@ -69,7 +69,7 @@ pub(super) async fn posted_attempt<'f>(
     }
 }
 
-/// The attempt that a form names, if its token is right and no field comes twice.
+/// The attempt that a form names, if its token is right and it has no duplicate fields.
 pub(super) fn attempt_with_token<'f>(
     request: &BrowserRequest,
     form: &'f Form,

@@ -51,7 +51,7 @@ pub(super) async fn get(
         StepView::Code(_) => NextStep::Code,
         StepView::NewPassword { .. } => NextStep::NewPassword,
         StepView::Complete => NextStep::Complete,
-        // Shown on whichever page the tab is.
+        // Shown at the path of any step.
         StepView::SignedIn { .. } => step.leads_to,
         StepView::Cancelled => return Err(Failure::StartAgain),
     };
@@ -80,7 +80,7 @@ async fn load_due_page(request: &BrowserRequest, attempt: &str) -> Result<SignIn
     login::show(&request.cx, &request.browser_context, attempt).await?.ok_or(Failure::StartAgain)
 }
 
-/// The page of the step that is due, with what was wrong.
+/// The page of the step that is due, with the refusal.
 fn render(
     app: &App,
     request: &BrowserRequest,
@@ -140,7 +140,7 @@ fn client_name<'a>(request: &'a BrowserRequest, client_id: &'a str) -> &'a str {
     request.cx.clients.get(client_id).map_or(client_id, |client| &client.metadata.client_name)
 }
 
-/// A request that has no row yet, as what is shown of it.
+/// The sign-in page of a request that has no row yet.
 fn to_sign_in_page(asked: &AuthorizePage) -> SignInPage {
     SignInPage {
         attempt: asked.attempt.clone(),

@@ -68,7 +68,7 @@ pub(in crate::http) async fn post(
     respond(&app, &request, posted, answer).await
 }
 
-/// What was typed. A password that is too long to be one takes the time of one.
+/// The typed address and password. A password that is too long is `None`, and takes as long to check as any other.
 fn credentials(
     text: &PageText<'_>,
     form: &Form,

@@ -1,4 +1,4 @@
-//! What a post of a step is told when it is not heard.
+//! The rate limit of the posts of a step.
 
 use flows::{
     admission::{Admission, PostedStep},
@@ -20,7 +20,7 @@ pub(super) async fn reached_limit(
     }
 }
 
-/// Refuses a post of a step whose page has nothing typed to keep.
+/// Refuses a post over the limit; for a step whose page has no typed values to keep.
 pub(super) async fn reject_if_limited(
     request: &BrowserRequest,
     step: PostedStep<'_>,

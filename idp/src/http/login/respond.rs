@@ -1,4 +1,4 @@
-//! What a post of a step is answered with.
+//! The response to a post of a step.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub(super) async fn respond(
     }
 }
 
-/// The page that is due, with what was wrong, and how long to wait.
+/// The page that is due, with the refusal, and how long to wait.
 async fn respond_refused(
     app: &App,
     request: &BrowserRequest,
@@ -71,7 +71,7 @@ async fn respond_refused(
     Ok(mark_rate_limited(response, wait_time(&shown.view, refusal, request.cx.now)))
 }
 
-/// On to the client, or to the page that asks, with new cookies.
+/// A redirect to the client, to a page of ours or to the consent page, with new cookies.
 fn respond_signed_in(
     app: &App,
     request: &BrowserRequest,
@@ -104,7 +104,7 @@ fn wait_time(view: &StepView, refusal: Option<Refusal>, now: Timestamp) -> Optio
             | Refusal::Mail(MailRefusal::SendLater(until))
             | Refusal::NetworkPaused(RateLimited { until, .. }),
         ) => until,
-        // A new code leads on.
+        // A new code is needed.
         (
             StepView::Code(CodeView { resend: ResendTime::At(until), .. }),
             Refusal::Mail(MailRefusal::Exhausted),
@@ -115,11 +115,11 @@ fn wait_time(view: &StepView, refusal: Option<Refusal>, now: Timestamp) -> Optio
     Some(until.since(now))
 }
 
-/// A page that shows a limit is no success (RFC 6585, section 4).
+/// A page that shows a limit has status 429 (RFC 6585, section 4).
 fn mark_rate_limited(mut response: Response, wait: Option<Duration>) -> Response {
     if let Some(wait) = wait {
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-        // Rounded up: what is asked for then is granted.
+        // Rounded up, so that a request at that time is granted.
         let seconds = wait.as_millis().div_ceil(1000).max(1);
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -127,7 +127,7 @@ fn mark_rate_limited(mut response: Response, wait: Option<Duration>) -> Response
     response
 }
 
-/// A person waits for such a mail; a notice is found by its worker within a second.
+/// Whether a code may have been queued, for which a person waits. Workers find a notice within a second.
 const fn may_have_queued_code(answer: &Answer) -> bool {
     matches!(
         answer,

@@ -41,7 +41,7 @@ fn page_text() -> PageText<'static> {
     PageText { f: FRAME, zone: &ZONE, now: now() }
 }
 
-/// The mail server has taken the mail nearly three minutes ago.
+/// A code that the mail server accepted nearly three minutes ago.
 fn view() -> CodeView {
     CodeView {
         masked_address: "m***@example.org".to_owned(),
@@ -110,7 +110,7 @@ fn every_refusal() -> Vec<Refusal> {
     all
 }
 
-/// Which refusal it is, whatever it says besides: variant and inner variant.
+/// The kind of a refusal: its variant and inner variant, without their values.
 fn kind(refusal: &Refusal) -> String {
     let text = format!("{refusal:?}");
     text.split(|c: char| !c.is_alphabetic()).take(2).collect::<Vec<_>>().join(" ")
@@ -137,7 +137,7 @@ fn code_page_states_are_sound() {
     }
 }
 
-/// Sound, with one way that stands out, and always a way on.
+/// The page is valid, has at most one primary button, and always has a next action.
 fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) {
     let l = text.f.l;
     let html = code_page(text, HIDDEN, view, "12 34", refusal.map(Refusal::for_code_page))
@@ -153,8 +153,8 @@ fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) 
         (false, ResendTime::Now) => &["resend"],
         (false, ResendTime::At(_)) => &[],
     };
-    assert_eq!(primary, expected, "one way stands out: {view:?}");
-    // There is always a way on, or the time at which there is one.
+    assert_eq!(primary, expected, "the primary button: {view:?}");
+    // There is always a button that sends a code, or the time from which there is one.
     assert!(html.contains("id=\"resend\""), "{view:?}");
     assert!(html.contains("value=\"restart\"") && html.contains("value=\"cancel\""));
     assert!(html.contains(l.t("code-staff")) && html.contains(l.t("code-trouble-spam")));
@@ -210,7 +210,7 @@ fn resend_wait_shows_next_time() {
         "a link, so that nothing is posted again: {soon}"
     );
     assert!(!soon.contains("value=\"resend\""), "{soon}");
-    // Rounded up to the minute, and a day later it is another day.
+    // Rounded up to the minute; a time on the next day is shown with its day.
     assert!(wait(at("2026-11-24T10:41:01Z")).contains("again at 10:42 am."));
     assert!(wait(at("2026-11-25T09:00:00Z")).contains("again tomorrow at 9:00 am."));
 }
@@ -257,13 +257,13 @@ fn unsent_code_has_no_field() {
         assert!(!page.contains("name=\"code\"") && !page.contains("KOWHAI"), "{page}");
         assert!(page.contains(why) && page.contains(button), "{page}");
     }
-    // The mail before it is there, and its code still works.
+    // An earlier mail was accepted, and its code still works.
     let page = html(&CodeView { delivery: MailStatus::Refused, ..view() }, "", None);
     assert!(page.contains("did not take our e-mail") && page.contains("name=\"code\""), "{page}");
     assert!(page.contains("It still works until 9:56 am."), "{page}");
 }
 
-/// The right code came late and is on its way again: the page asks for it and does not send the person on.
+/// The right code came late and is being sent again: the page asks for it and does not complete the step.
 #[test]
 fn late_code_page_asks_again() {
     let late = CodeView { validity: CodeValidity::Late, delivery: MailStatus::Pending, ..view() };
@@ -276,7 +276,7 @@ fn late_code_page_asks_again() {
         message_of(&late, Refusal::Mail(MailRefusal::Late))
             .contains("We have sent you the same code again")
     );
-    // Its mails are used up: nothing was sent, and nothing else is said.
+    // The limit of mails is reached: nothing was sent, and no text says that a mail was.
     let unsent = CodeView {
         delivery: MailStatus::Accepted,
         resend: ResendTime::At(at("2026-11-24T10:30:00Z")),
@@ -341,7 +341,7 @@ fn code_refusals_have_messages() {
     });
     let texts: Vec<_> = codes.map(|refusal| message_of(&view, refusal)).collect();
     let different: std::collections::BTreeSet<_> = texts.iter().collect();
-    assert_eq!(different.len(), texts.len(), "no two refusals have the same words");
+    assert_eq!(different.len(), texts.len(), "no two refusals have the same text");
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn password_form_problems_name_fields() {
     assert_eq!(paused.text, "There were too many wrong passwords. You can try again at 9:46 am");
     let wrong =
         text.password_problem(Refusal::Password(PasswordRefusal::Wrong).for_password_page());
-    assert!(wrong.text.contains("address or the password"), "which of them is nobody's business");
+    assert!(wrong.text.contains("address or the password"), "it does not say which is wrong");
     for problem in every_refusal()
         .into_iter()
         .map(|refusal| text.password_problem(refusal.for_password_page()))
@@ -412,7 +412,7 @@ fn new_password_problems_have_messages() {
     assert_eq!((empty.field, empty.text.as_str()), ("new_password", "Enter a new password"));
 }
 
-/// A scope without words would be given away unseen.
+/// A scope without a text would be granted without being shown.
 #[test]
 fn every_scope_has_description() {
     for scope in flows::claims::SCOPES {

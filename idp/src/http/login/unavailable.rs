@@ -1,5 +1,5 @@
-//! The password page of a post that could not be judged now: the address is kept, the password never, and the page says
-//! what to do. It asks the database for nothing where it can, because the database may be what is busy or away.
+//! The password page after a post that could not be checked: the address is kept, the password never. Where possible it
+//! does not use the database, because that may be what is busy or unavailable.
 
 use std::time::Duration;
 
@@ -23,9 +23,8 @@ use crate::{
     },
 };
 
-/// The answer to a password of an unknown device for which the hashing pool has no room, if that is all there is to do:
-/// it reads nothing but the page, and leads nowhere. A post that could do more than be rejected is `None`, and is handled
-/// like any other.
+/// The rejection of a password from an unknown device while the hashing queue is full. It reads nothing but the sealed
+/// request in the page, and has no effect. `None` for a post that may have another result; it is handled like any other.
 pub(super) fn reject_if_full(
     app: &App,
     request: &BrowserRequest,
@@ -42,7 +41,7 @@ pub(super) fn reject_if_full(
     Some(render_full(app, request, &shown, form.text("email"), full.retry_after))
 }
 
-/// The hashing pool was full.
+/// The response when the hashing queue was full.
 pub(super) async fn respond_full(
     app: &App,
     request: &BrowserRequest,
@@ -74,7 +73,7 @@ fn render_full(
     Ok(mark_unavailable(response, retry_after))
 }
 
-/// A part was away. A page that only the database can show becomes the failure's own.
+/// The response when a dependency was unavailable. If only the database has the page, it is the failure's own page.
 pub(super) fn respond_failed(
     app: &App,
     request: &BrowserRequest,
@@ -90,13 +89,13 @@ pub(super) fn respond_failed(
         app.metrics.record_refusal(reason);
     }
     let reference = &request.cx.trace.reference;
-    tracing::error!(reference, error = failure.detail(), "a password could not be judged");
+    tracing::error!(reference, error = failure.detail(), "a password could not be checked");
     let problem = request.page_text(app).unavailable_problem(reference);
     let response = password_page::render(app, request, &shown, posted.email, Some(problem))?;
     Ok(mark_unavailable(response, retry_after))
 }
 
-/// What the page itself says about its request, when it has no row yet.
+/// The sign-in page of a request that has no row yet, from the sealed request in the page.
 fn unsaved_sign_in_page(request: &BrowserRequest, attempt: &str) -> Option<SignInPage> {
     let authorization_request =
         open_sealed_request(&request.cx, &request.browser_context, attempt)?;

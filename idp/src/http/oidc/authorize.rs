@@ -15,7 +15,7 @@ use crate::{
 /// The parameter that carries a posted request to its GET.
 const POSTED: &str = "posted";
 
-/// Answers a request. With a session it acts, on top-level navigation only: in a frame no session counts.
+/// Answers a request. The session counts on top-level navigation only, not in a frame.
 pub(in crate::http) async fn get(
     State(app): State<App>,
     mut request: BrowserRequest,
@@ -31,7 +31,7 @@ pub(in crate::http) async fn get(
     respond(&app, &mut request, outcome)
 }
 
-/// A post from another site comes without cookies, so it is answered by a GET of the same request that brings them.
+/// A post from another site has no cookies, so it is redirected to a GET of the same request, which has them.
 pub(in crate::http) async fn post(
     State(app): State<App>,
     mut request: BrowserRequest,

@@ -18,13 +18,13 @@ use crate::{
     view::{Frame, LogoutPage},
 };
 
-/// The parameters of a logout request that are carried through the question.
+/// The parameters of a logout request that the confirmation page carries along.
 const CARRIED_PARAMETERS: [&str; 5] =
     ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"];
 /// Its name in form tokens, and in the link that switches the language.
 pub(in crate::http) const STEP: &str = "logout";
 
-/// Acts on top-level navigation only: a picture on another page ends no session.
+/// Acts on top-level navigation only: an image on another page cannot end a session.
 pub(in crate::http) async fn get(
     State(app): State<App>,
     mut request: BrowserRequest,
@@ -39,7 +39,7 @@ pub(in crate::http) async fn get(
     log_out(&app, &request, &params, false).await
 }
 
-/// Our own question, answered; or a client's post, which comes without cookies and is answered by a GET that brings them.
+/// The answer to our confirmation page; or a client's post, which has no cookies and is redirected to a GET with them.
 pub(in crate::http) async fn post(
     State(app): State<App>,
     request: BrowserRequest,
@@ -102,7 +102,7 @@ fn render_question(
     page::render_form(&html, axum::http::StatusCode::OK, source.as_deref(), request)
 }
 
-/// The same request as a GET.
+/// The address of the same request as a GET.
 pub(in crate::http) fn logout_address(params: &Params) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for name in CARRIED_PARAMETERS {

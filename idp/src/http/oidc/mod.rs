@@ -26,7 +26,7 @@ pub(super) async fn discovery(_: Anyone, State(app): State<App>) -> Response {
         .into_response()
 }
 
-/// The JWK Set (RFC 7517, section 5), or that it is still the one that the client has (RFC 9110, section 13.1.2).
+/// The JWK Set (RFC 7517, section 5), or 304 if the client has the current one (RFC 9110, section 13.1.2).
 pub(super) async fn jwks(_: Anyone, State(app): State<App>, headers: HeaderMap) -> Response {
     let ring = app.live.snapshot().ring.clone();
     let tag = format!("\"{}\"", ring.jwks().etag);
@@ -44,7 +44,7 @@ pub(super) async fn jwks(_: Anyone, State(app): State<App>, headers: HeaderMap) 
     response
 }
 
-/// How long clients may keep metadata and keys: decision 7 counts on it.
+/// How long clients may cache metadata and keys. Decision 7 relies on it.
 fn cache_control() -> HeaderValue {
     static KEEP: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
         HeaderValue::try_from(format!("public, max-age={}", MAX_AGE.as_secs())).ok()
@@ -52,7 +52,7 @@ fn cache_control() -> HeaderValue {
     KEEP.clone().unwrap_or(HeaderValue::from_static("no-cache"))
 }
 
-/// Whether `If-None-Match` names a tag, by the weak comparison that it asks for.
+/// Whether `If-None-Match` names a tag, by weak comparison (RFC 9110, section 13.1.2).
 fn names_tag(if_none_match: &str, tag: &str) -> bool {
     if_none_match
         .split(',')
