@@ -199,10 +199,10 @@ fn method_is_judged_in_one_file() {
 /// The method of a seal, where this `impl` declares it.
 fn sealed_method(item: &ItemImpl, seal: &str) -> Option<String> {
     let Type::Path(of) = &*item.self_ty else { return None };
-    let ([ImplItem::Const(said)], Some(_)) = (item.items.as_slice(), &item.trait_) else {
+    let ([ImplItem::Const(constant)], Some(_)) = (item.items.as_slice(), &item.trait_) else {
         return None;
     };
-    let Expr::Path(method) = &said.expr else { return None };
+    let Expr::Path(method) = &constant.expr else { return None };
     let words = method.path.segments.iter().map(|segment| segment.ident.to_string());
     of.path.is_ident(seal).then(|| words.collect::<Vec<_>>().join("::"))
 }

@@ -27,10 +27,10 @@ async fn verify_reports_findings_and_fails(engine: Engine) {
     let served = ServeSetup::prepare(engine, &app.db).await;
     let (code, out, error) = run(served.command(&["audit", "verify"])).await;
     assert!(code == 0 && error.is_empty(), "{error}");
-    let told = out.lines().last().unwrap().strip_prefix("Head: ").unwrap().to_owned();
-    assert_eq!(told, chain_head(&app).await.to_string());
+    let printed_head = out.lines().last().unwrap().strip_prefix("Head: ").unwrap().to_owned();
+    assert_eq!(printed_head, chain_head(&app).await.to_string());
     let (code, out, error) =
-        run(served.command(&["audit", "verify", "--json", "--expect", &told])).await;
+        run(served.command(&["audit", "verify", "--json", "--expect", &printed_head])).await;
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
         (code, report["sound"].as_bool(), report["findings"].as_u64()),
@@ -39,7 +39,7 @@ async fn verify_reports_findings_and_fails(engine: Engine) {
     );
     assert_eq!(
         format!("{}:{}", report["head"]["sequence"], report["head"]["digest"].as_str().unwrap()),
-        told
+        printed_head
     );
     let wrong = format!("{}:{}", 99, "00".repeat(32));
     let (code, out, error) = run(served.command(&["audit", "verify", "--expect", &wrong])).await;

@@ -200,10 +200,10 @@ async fn invalid_setting_raises_alarm() {
     let log = CapturedLog::start();
     let app = TestApp::start(Engine::Sqlite).await;
     write_setting(&app, "soon").await;
-    let told = log.text();
+    let logged = log.text();
     assert!(
-        told.contains("alarm: a setting in the database")
-            && told.contains("retention.audit: soon is not"),
-        "{told}"
+        logged.contains("alarm: a setting in the database")
+            && logged.contains("retention.audit: soon is not"),
+        "{logged}"
     );
 }

@@ -20,11 +20,11 @@ use crate::engines::{apply, both_engines};
 
 const SKEW: Duration = Duration::from_secs(90);
 
-fn skew_clock(hand: &ClockShift, ahead: bool) {
+fn skew_clock(clock_shift: &ClockShift, ahead: bool) {
     if ahead {
-        hand.advance(SKEW);
+        clock_shift.advance(SKEW);
     } else {
-        hand.set_back(SKEW);
+        clock_shift.set_back(SKEW);
     }
 }
 
@@ -41,19 +41,19 @@ async fn until_off(replica: &Replica, off: bool) -> Duration {
 #[apply(both_engines)]
 async fn clock_step_under_load_loses_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
-    let (other, hand) = app.replica_with_own_clock().await;
+    let (other, clock_shift) = app.replica_with_own_clock().await;
     let crowd = Crowd::start(&app, vec![app.first().address, other.address], 4).await;
     crowd.wait_for_sign_ins(2).await;
     for ahead in [true, false].repeat(rounds() as usize) {
         let before = crowd.stats().repeated;
-        skew_clock(&hand, ahead);
+        skew_clock(&clock_shift, ahead);
         let known = until_off(&other, true).await;
         println!(
             "{engine:?}: {} by {SKEW:?}, detected after {known:?}",
             if ahead { "ahead" } else { "behind" }
         );
         crowd.until("the clock is off", |tally| tally.repeated > before).await;
-        skew_clock(&hand, !ahead);
+        skew_clock(&clock_shift, !ahead);
         until_off(&other, false).await;
         crowd.wait_for_sign_ins(2).await;
     }
@@ -74,9 +74,9 @@ async fn clock_step_under_load_loses_nothing(engine: Engine) {
 #[apply(both_engines)]
 async fn wrong_clock_takes_no_live_lease(engine: Engine) {
     let app = TestApp::start(engine).await;
-    let (other, hand) = app.replica_with_own_clock().await;
+    let (other, clock_shift) = app.replica_with_own_clock().await;
     SingleInstanceLease::acquire(app.app()).await.unwrap();
-    skew_clock(&hand, true);
+    skew_clock(&clock_shift, true);
     until_off(&other, true).await;
     assert!(matches!(SingleInstanceLease::acquire(&other.app).await, Err(LeaseError::ClockOff)));
     let held = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
@@ -98,12 +98,12 @@ async fn wrong_clock_takes_no_live_lease(engine: Engine) {
 async fn replica_with_wrong_clock_answers_503(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    let (other, hand) = app.replica_with_own_clock().await;
+    let (other, clock_shift) = app.replica_with_own_clock().await;
     for ahead in [true, false] {
         let right = app.browser();
         let wrong = right.at_replica(other.address);
         let (page, code, pending) = right.sign_in_to_code_page(&app, &client, &patient).await;
-        skew_clock(&hand, ahead);
+        skew_clock(&clock_shift, ahead);
         println!("{engine:?}: detected after {:?}", until_off(&other, true).await);
         // This replica refuses whatever depends on the time; the other one serves everything.
         let refused = wrong.post(&page.form().with("code", &code), "continue").await;
@@ -131,7 +131,7 @@ async fn replica_with_wrong_clock_answers_503(engine: Engine) {
         let late = client.try_redeem(&wrong, &landed).await.unwrap();
         assert_eq!(late.status, 503, "{}", late.body);
         client.redeem_tokens(&app, &landed).await;
-        skew_clock(&hand, !ahead);
+        skew_clock(&clock_shift, !ahead);
         until_off(&other, false).await;
         // With the right clock it serves again, and what was used stays used.
         let again = client.try_redeem(&wrong, &landed).await.unwrap();

@@ -29,7 +29,7 @@ async fn start_with_wrong_clock_does_nothing(engine: Engine) {
     app.wait_for_jobs().await;
     let before = kept().await;
     // More than thirteen months: every retention would be over.
-    let (other, hand) = app.replica_with_clock_ahead(Duration::from_hours(24 * 420)).await;
+    let (other, clock_shift) = app.replica_with_clock_ahead(Duration::from_hours(24 * 420)).await;
     assert!(other.app.live.clock_is_off(), "detected before any work begins");
     let there = app.browser_at(&other);
     assert_eq!(there.get(PendingRequest::new(&client).url(app.issuer(), &[])).await.status, 503);
@@ -43,7 +43,7 @@ async fn start_with_wrong_clock_does_nothing(engine: Engine) {
     right.stop().await;
     assert_eq!(kept().await, before);
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
-    hand.set_back(Duration::from_hours(24 * 420));
+    clock_shift.set_back(Duration::from_hours(24 * 420));
     until("its clock is right", async || !other.app.live.clock_is_off()).await;
     assert_eq!(there.get(PendingRequest::new(&client).url(app.issuer(), &[])).await.status, 200);
     other.stop().await;

@@ -74,9 +74,9 @@ async fn changed_client_algorithm_signs_next_tokens(engine: Engine) {
         ("es256", "ES256"),
     ] {
         let set = ["client", "set", "portal", "--id-token-alg", chosen, "--json"];
-        let said: serde_json::Value =
+        let output: serde_json::Value =
             serde_json::from_str(&run(served.change_command(&set), "").await).unwrap();
-        assert_eq!(said["id_token_signed_response_alg"], name);
+        assert_eq!(output["id_token_signed_response_alg"], name);
         assert_eq!(tokens().await, [name, name]);
     }
     let last = "SELECT COUNT(*) FROM clients WHERE id = 'portal' \

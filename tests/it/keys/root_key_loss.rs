@@ -167,9 +167,12 @@ async fn lost_root_key_refuses_start(engine: Engine) {
     configure(&served, &[("next", 8), ("test", 7)]);
     run(served.change_command(&["key", "reseal"]), "").await;
     configure(&served, &[("next", 8), ("test", 9)]);
-    let said = served.command(&["doctor"]).output().await.unwrap();
-    let said = String::from_utf8(said.stdout).unwrap();
-    assert!(said.contains("holds another key"), "`doctor` reports what prevents a start: {said}");
+    let doctor = served.command(&["doctor"]).output().await.unwrap();
+    let doctor = String::from_utf8(doctor.stdout).unwrap();
+    assert!(
+        doctor.contains("holds another key"),
+        "`doctor` reports what prevents a start: {doctor}"
+    );
     let why = refusal_text(&served, &["key", "list"]).await;
     assert!(why.contains("give the new key an id of its own"), "{why}");
     configure(&served, &[("test", 7), ("next", 8)]);

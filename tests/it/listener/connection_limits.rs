@@ -38,10 +38,13 @@ async fn network_limit_spares_other_networks() {
     let mut held = open_idle_connections(&app, "127.0.0.1", 8).await;
     let mut more = RawConnection::connect_from("127.0.0.1", app.first().address).await;
     more.write(&request(&app)).await;
-    let (said, lived) = more.until_closed().await;
-    println!("the ninth connection of a network was answered after {lived:?}: {said:?}");
-    assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("\r\nretry-after: 5\r\n"), "{said}");
-    assert!(said.ends_with("Please try again in a moment."));
+    let (response, open_for) = more.until_closed().await;
+    println!("the ninth connection of a network was answered after {open_for:?}: {response:?}");
+    assert!(
+        response.starts_with("HTTP/1.1 503 ") && response.contains("\r\nretry-after: 5\r\n"),
+        "{response}"
+    );
+    assert!(response.ends_with("Please try again in a moment."));
     // Another network is served, and so are the open connections.
     open_idle_connections(&app, "127.0.0.2", 1).await;
     held[0].write(&request(&app)).await;
@@ -70,8 +73,8 @@ async fn trusted_proxy_has_no_network_limit() {
     let app = app_with_limits(limits, vec!["127.0.0.9/32"]).await;
     let proxy = open_idle_connections(&app, "127.0.0.9", 6).await;
     let mut more = RawConnection::connect_from("127.0.0.1", app.first().address).await;
-    let (said, _) = more.until_closed().await;
-    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    let (response, _) = more.until_closed().await;
+    assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
     drop(proxy);
     wait_until_served(&app, "127.0.0.1").await;
 }

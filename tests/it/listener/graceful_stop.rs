@@ -94,9 +94,12 @@ async fn try_stop_after(engine: Engine, delay: Duration) -> Option<()> {
     assert!(asked.elapsed() >= delay, "it listened for {:?}", asked.elapsed());
     assert_eq!(ready(&replica).await.0, 503, "probes are answered to the end");
     begun.write("grant_type=unknown").await;
-    let (said, _) = begun.until_closed().await;
-    assert!(said.starts_with("HTTP/1.1 40") && said.contains("connection: close"), "{said}");
-    assert!(said.contains("reference") || said.contains("error"), "{said}");
+    let (response, _) = begun.until_closed().await;
+    assert!(
+        response.starts_with("HTTP/1.1 40") && response.contains("connection: close"),
+        "{response}"
+    );
+    assert!(response.contains("reference") || response.contains("error"), "{response}");
     replica.wait_until_stopped().await;
     Some(())
 }

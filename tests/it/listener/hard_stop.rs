@@ -50,16 +50,16 @@ async fn stop_hard(replica: Replica) -> HardStopTiming {
     let watch = probe.stopwatch();
     replica.ask_to_stop();
     replica.wait_until_stopped().await;
-    let halted = HardStopTiming { took: watch.wall(), starved: watch.starved() };
+    let timing = HardStopTiming { took: watch.wall(), starved: watch.starved() };
     // The time for answers, and a moment to exit.
-    assert!(halted.took.saturating_sub(halted.starved) < HARD_STOP * 2, "{halted:?}");
-    halted
+    assert!(timing.took.saturating_sub(timing.starved) < HARD_STOP * 2, "{timing:?}");
+    timing
 }
 
 /// An HTTP/1.1 response that asks to retry, on another connection.
-fn assert_retry_later(said: &str) {
-    let head = said.split("\r\n\r\n").next().unwrap_or_default();
-    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+fn assert_retry_later(response: &str) {
+    let head = response.split("\r\n\r\n").next().unwrap_or_default();
+    assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
     assert!(
         head.contains("\r\nconnection: close") && head.contains("\r\nretry-after: 2"),
         "{head}"
@@ -111,20 +111,23 @@ async fn try_second_signal(engine: Engine) -> Option<()> {
     replica.ask_to_stop();
     until_refused(&replica).await;
     multiplexed.wait_for_goaway().await;
-    let halted = stop_hard(replica).await;
+    let timing = stop_hard(replica).await;
     println!(
-        "{engine:?}: stopped after the second signal, with a grace of {LONG_GRACE:?}: {halted:?}"
+        "{engine:?}: stopped after the second signal, with a grace of {LONG_GRACE:?}: {timing:?}"
     );
-    assert!(halted.took < LONG_GRACE / 2);
-    let (said, _) = begun.until_closed().await;
+    assert!(timing.took < LONG_GRACE / 2);
+    let (response, _) = begun.until_closed().await;
     let frames = multiplexed.until_closed().await;
     let of = |kind, stream| frames.iter().rposition(|f| (f.kind, f.stream) == (kind, stream));
-    let unanswered = said.is_empty() || of(HEADERS, 1).is_none() || of(DATA, 1).is_none();
-    if unanswered && halted.was_starved() {
+    let unanswered = response.is_empty() || of(HEADERS, 1).is_none() || of(DATA, 1).is_none();
+    if unanswered && timing.was_starved() {
         return None;
     }
-    assert_retry_later(&said);
-    assert!(said.contains("temporarily_unavailable") && said.contains("reference"), "{said}");
+    assert_retry_later(&response);
+    assert!(
+        response.contains("temporarily_unavailable") && response.contains("reference"),
+        "{response}"
+    );
     assert_eq!(half.until_closed().await.0, "");
     let at = of(HEADERS, 1).unwrap_or_else(|| panic!("no answer: {frames:?}"));
     let holds = |part: &[u8]| frames[at].payload.windows(part.len()).any(|bytes| bytes == part);
@@ -149,12 +152,12 @@ async fn try_end_of_grace(engine: Engine) -> Option<()> {
     let watch = probe.stopwatch();
     replica.stop().await;
     let starved = watch.starved() > HARD_STOP / 3;
-    let (said, lived) = begun.until_closed().await;
-    if said.is_empty() && starved {
+    let (response, open_for) = begun.until_closed().await;
+    if response.is_empty() && starved {
         return None;
     }
-    println!("{engine:?}: a request in flight was given up after {lived:?}");
-    assert_retry_later(&said);
+    println!("{engine:?}: a request in flight was given up after {open_for:?}");
+    assert_retry_later(&response);
     Some(())
 }
 
@@ -185,15 +188,18 @@ async fn try_uncommitted_post(engine: Engine) -> Option<()> {
     let mut waiting = post_form(&app, &replica, &browser, &form).await;
     replica.ask_to_stop();
     until_refused(&replica).await;
-    let halted = stop_hard(replica).await;
-    let too_late = halted.was_starved() || begun.elapsed() > MOST_OF_LOCK_WAIT;
-    let (said, _) = waiting.until_closed().await;
-    if !said.contains("Nothing is lost") && too_late {
+    let timing = stop_hard(replica).await;
+    let too_late = timing.was_starved() || begun.elapsed() > MOST_OF_LOCK_WAIT;
+    let (response, _) = waiting.until_closed().await;
+    if !response.contains("Nothing is lost") && too_late {
         return None;
     }
-    println!("{engine:?}: cancelled and answered within {:?}", halted.took);
-    assert_retry_later(&said);
-    assert!(said.contains("Nothing is lost") && said.contains("class=\"reference\""), "{said}");
+    println!("{engine:?}: cancelled and answered within {:?}", timing.took);
+    assert_retry_later(&response);
+    assert!(
+        response.contains("Nothing is lost") && response.contains("class=\"reference\""),
+        "{response}"
+    );
     held.commit().await;
     assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 0);
     let page = browser.follow(browser.post(&form, "continue").await).await;
@@ -234,15 +240,15 @@ async fn try_commit_under_way() -> Option<()> {
     let begun = Instant::now();
     replica.ask_to_stop();
     until_refused(&replica).await;
-    let halted = stop_hard(replica).await;
-    println!("cancelled in its commit and answered within {:?}", halted.took);
-    let too_late = halted.was_starved() || begun.elapsed() > MOST_OF_LOCK_WAIT;
-    let (said, _) = waiting.until_closed().await;
-    if !said.contains("We do not know") && too_late {
+    let timing = stop_hard(replica).await;
+    println!("cancelled in its commit and answered within {:?}", timing.took);
+    let too_late = timing.was_starved() || begun.elapsed() > MOST_OF_LOCK_WAIT;
+    let (response, _) = waiting.until_closed().await;
+    if !response.contains("We do not know") && too_late {
         return None;
     }
-    assert_retry_later(&said);
-    assert!(said.contains("We do not know whether that worked"), "{said}");
+    assert_retry_later(&response);
+    assert!(response.contains("We do not know whether that worked"), "{response}");
     held.commit().await;
     let page = browser.follow(browser.post(&form, "continue").await).await;
     assert!(page.has_field("code"), "{}", page.text());

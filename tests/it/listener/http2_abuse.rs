@@ -79,8 +79,8 @@ fn parse_frames(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
 
 /// The error codes of the server's GOAWAY frames.
 fn goaway_codes(bytes: &[u8]) -> Vec<u32> {
-    let farewells = parse_frames(bytes).into_iter().filter(|(kind, _)| *kind == GOAWAY);
-    farewells.map(|(_, p)| u32::from_be_bytes(p[4..8].try_into().expect("a code"))).collect()
+    let goaways = parse_frames(bytes).into_iter().filter(|(kind, _)| *kind == GOAWAY);
+    goaways.map(|(_, p)| u32::from_be_bytes(p[4..8].try_into().expect("a code"))).collect()
 }
 
 /// Others are served, during this and after it.
@@ -93,7 +93,7 @@ async fn others_are_served<T>(app: &TestApp, meanwhile: impl Future<Output = T>)
 /// Sends a piece repeatedly until the connection is closed; returns how many were sent and the response bytes.
 async fn flood(raw: RawConnection, mut piece: impl FnMut() -> Vec<u8>) -> (usize, Vec<u8>) {
     let (mut reader, mut writer) = raw.split();
-    let mut said = Vec::new();
+    let mut response = Vec::new();
     let write = async {
         let mut sent = 0;
         while writer.write_all(&piece()).await.is_ok() {
@@ -102,18 +102,18 @@ async fn flood(raw: RawConnection, mut piece: impl FnMut() -> Vec<u8>) -> (usize
         sent
     };
     // Both end when the server has closed the connection, with a FIN or a reset.
-    let both = async { tokio::join!(write, reader.read_to_end(&mut said)).0 };
+    let both = async { tokio::join!(write, reader.read_to_end(&mut response)).0 };
     let sent = until_done("the connection is closed", both).await;
-    (sent, said)
+    (sent, response)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_http2_client_is_closed() {
     let app = app_with_limits(|limits| limits.header_time = SHORT).await;
     let mut silent = connect_with_settings(&app, &[]).await;
-    let (_, lived) = others_are_served(&app, silent.bytes_until_closed()).await;
-    println!("a silent connection was closed after {lived:?} (limit {SHORT:?})");
-    assert!(lived >= SHORT);
+    let (_, open_for) = others_are_served(&app, silent.bytes_until_closed()).await;
+    println!("a silent connection was closed after {open_for:?} (limit {SHORT:?})");
+    assert!(open_for >= SHORT);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,10 +122,13 @@ async fn unfinished_header_block_is_closed() {
     let mut slow = connect_with_settings(&app, &[]).await;
     slow.send(&frame(HEADERS, END_STREAM, 1, &head(&app))).await;
     slow.send(&frame(CONTINUATION, 0, 1, &[])).await;
-    let (said, lived) = others_are_served(&app, slow.bytes_until_closed()).await;
-    println!("a header block without END_HEADERS was closed after {lived:?} (limit {SHORT:?})");
-    assert!(lived >= SHORT);
-    assert!(parse_frames(&said).iter().all(|(kind, _)| *kind != HEADERS), "it was not answered");
+    let (response, open_for) = others_are_served(&app, slow.bytes_until_closed()).await;
+    println!("a header block without END_HEADERS was closed after {open_for:?} (limit {SHORT:?})");
+    assert!(open_for >= SHORT);
+    assert!(
+        parse_frames(&response).iter().all(|(kind, _)| *kind != HEADERS),
+        "it was not answered"
+    );
 }
 
 /// A later header block that never ends has no time limit of its own: the connection counts as idle.
@@ -136,14 +139,14 @@ async fn unfinished_later_header_is_closed() {
     let answered = frame(HEADERS, END_STREAM | END_HEADERS, 1, &head(&app));
     let begun = [frame(HEADERS, END_STREAM, 3, &head(&app)), frame(CONTINUATION, 0, 3, &[])];
     slow.send(&[answered, begun.concat()].concat()).await;
-    let (said, lived) = others_are_served(&app, slow.bytes_until_closed()).await;
+    let (response, open_for) = others_are_served(&app, slow.bytes_until_closed()).await;
     println!(
-        "a later header block was closed after {lived:?} (limit {SHORT:?}, and 10 s for GOAWAY)"
+        "a later header block was closed after {open_for:?} (limit {SHORT:?}, and 10 s for GOAWAY)"
     );
-    assert!(lived >= SHORT);
-    let answers = parse_frames(&said).into_iter().filter(|(kind, _)| *kind == HEADERS);
+    assert!(open_for >= SHORT);
+    let answers = parse_frames(&response).into_iter().filter(|(kind, _)| *kind == HEADERS);
     assert_eq!(answers.count(), 1, "only the first one was answered");
-    assert_eq!(goaway_codes(&said).first(), Some(&0), "it was sent a GOAWAY");
+    assert_eq!(goaway_codes(&response).first(), Some(&0), "it was sent a GOAWAY");
 }
 
 /// The size limit of a header block covers all its frames.
@@ -162,19 +165,21 @@ async fn oversize_continuation_headers_are_431() {
     ];
     large.send(&whole.concat()).await;
     let (mut reader, _writer) = large.split();
-    let mut said = Vec::new();
+    let mut response = Vec::new();
     let answered = until_done("an answer", async {
-        while parse_frames(&said).iter().all(|(kind, answer)| *kind != HEADERS || answer.len() < 5)
+        while parse_frames(&response)
+            .iter()
+            .all(|(kind, answer)| *kind != HEADERS || answer.len() < 5)
         {
             assert!(
-                reader.read_buf(&mut said).await.unwrap() > 0,
+                reader.read_buf(&mut response).await.unwrap() > 0,
                 "closed: {:?}",
-                goaway_codes(&said)
+                goaway_codes(&response)
             );
         }
     });
     others_are_served(&app, answered).await;
-    let frames = parse_frames(&said);
+    let frames = parse_frames(&response);
     let (_, answer) = frames.iter().find(|(kind, _)| *kind == HEADERS).expect("an answer");
     assert!(answer.starts_with(STATUS_431), "{answer:x?}");
 }
@@ -187,12 +192,12 @@ async fn endless_continuation_is_closed() {
     endless.send(&frame(HEADERS, END_STREAM, 1, &head(&app))).await;
     // `x: y` as a literal without indexing.
     let more = frame(CONTINUATION, 0, 1, &[0, 1, b'x', 1, b'y']);
-    let (sent, said) = others_are_served(&app, flood(endless, || more.clone())).await;
+    let (sent, response) = others_are_served(&app, flood(endless, || more.clone())).await;
     println!(
         "CONTINUATION without end: closed, {sent} frames were sent, {:?}",
-        goaway_codes(&said)
+        goaway_codes(&response)
     );
-    assert!(parse_frames(&said).iter().all(|(kind, _)| *kind != DATA), "it was not answered");
+    assert!(parse_frames(&response).iter().all(|(kind, _)| *kind != DATA), "it was not answered");
 }
 
 /// The response waits for a flow-control window that never opens.
@@ -200,14 +205,14 @@ async fn endless_continuation_is_closed() {
 async fn zero_window_client_is_closed() {
     const INITIAL_WINDOW_SIZE: u16 = 4;
     let app = app_with_limits(|limits| limits.idle_time = SHORT).await;
-    let mut shut = connect_with_settings(&app, &[(INITIAL_WINDOW_SIZE, 0)]).await;
-    shut.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &head(&app))).await;
-    let (said, lived) = others_are_served(&app, shut.bytes_until_closed()).await;
-    println!("a closed window: closed after {lived:?} (limit {SHORT:?}, and 10 s for GOAWAY)");
-    let frames = parse_frames(&said);
+    let mut no_window = connect_with_settings(&app, &[(INITIAL_WINDOW_SIZE, 0)]).await;
+    no_window.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &head(&app))).await;
+    let (response, open_for) = others_are_served(&app, no_window.bytes_until_closed()).await;
+    println!("a closed window: closed after {open_for:?} (limit {SHORT:?}, and 10 s for GOAWAY)");
+    let frames = parse_frames(&response);
     assert!(frames.iter().any(|(kind, _)| *kind == HEADERS), "it was answered");
     assert!(frames.iter().all(|(kind, body)| *kind != DATA || body.is_empty()), "no data was sent");
-    assert!(lived >= SHORT);
+    assert!(open_for >= SHORT);
 }
 
 /// A client sends requests and reads no responses: without a separate limit the connection, and each response, would be kept
@@ -217,9 +222,9 @@ async fn unread_responses_close_busy_connection() {
     const INITIAL_WINDOW_SIZE: u16 = 4;
     let app = app_with_limits(|limits| limits.idle_time = SHORT).await;
     // A window of one byte: enough for a server that only waits for the first piece.
-    let shut = connect_with_settings(&app, &[(INITIAL_WINDOW_SIZE, 1)]).await;
+    let no_window = connect_with_settings(&app, &[(INITIAL_WINDOW_SIZE, 1)]).await;
     let (block, mut next) = (page_head(&app), 1);
-    let (mut reader, mut writer) = shut.split();
+    let (mut reader, mut writer) = no_window.split();
     let begun = std::time::Instant::now();
     let asking = async {
         loop {
@@ -235,8 +240,8 @@ async fn unread_responses_close_busy_connection() {
             tokio::time::sleep(SHORT / 8).await;
         }
     };
-    let mut said = Vec::new();
-    let both = async { tokio::join!(asking, reader.read_to_end(&mut said)).1 };
+    let mut response = Vec::new();
+    let both = async { tokio::join!(asking, reader.read_to_end(&mut response)).1 };
     // It is closed although requests still arrive, with a reset or without one.
     let _ = others_are_served(&app, until_done("the connection is closed", both)).await;
     println!("unread responses: closed after {:?} (limit {SHORT:?})", begun.elapsed());
@@ -260,11 +265,11 @@ async fn rapid_reset_is_closed() {
         }
         all
     };
-    let (sent, said) = others_are_served(&app, flood(rapid, burst)).await;
+    let (sent, response) = others_are_served(&app, flood(rapid, burst)).await;
     println!(
         "rapid reset: closed, {sent} bursts of {AT_ONCE} were sent, {:?}",
-        goaway_codes(&said)
+        goaway_codes(&response)
     );
-    let goodbye = goaway_codes(&said);
-    assert!(goodbye.is_empty() || goodbye.contains(&ENHANCE_YOUR_CALM), "{goodbye:?}");
+    let goaway = goaway_codes(&response);
+    assert!(goaway.is_empty() || goaway.contains(&ENHANCE_YOUR_CALM), "{goaway:?}");
 }

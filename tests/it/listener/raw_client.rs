@@ -93,8 +93,8 @@ impl RawConnection {
 
     /// Reads until the server closes the connection; returns the text, and how long the connection was open.
     pub(super) async fn until_closed(&mut self) -> (String, Duration) {
-        let (bytes, lived) = self.bytes_until_closed().await;
-        (String::from_utf8_lossy(&bytes).into_owned(), lived)
+        let (bytes, open_for) = self.bytes_until_closed().await;
+        (String::from_utf8_lossy(&bytes).into_owned(), open_for)
     }
 
     /// Reads bytes until the server closes the connection.

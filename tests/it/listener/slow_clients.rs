@@ -50,20 +50,21 @@ async fn unfinished_header_is_closed() {
     let mut slow = RawConnection::connect(app.first().address).await;
     slow.write(&head(&app, "GET /oauth2/jwks")).await;
     slow.write("x-slow: ").await;
-    let ((said, lived), ()) = tokio::join!(slow.drip(b'a'), assert_served(&app));
+    let ((response, open_for), ()) = tokio::join!(slow.drip(b'a'), assert_served(&app));
     println!(
-        "a header that grows by a byte every 30 ms was closed after {lived:?} (limit {SHORT:?})"
+        "a header that grows by a byte every 30 ms was closed after {open_for:?} (limit {SHORT:?})"
     );
-    assert_eq!(said, "");
-    assert!(lived >= SHORT);
+    assert_eq!(response, "");
+    assert!(open_for >= SHORT);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_connection_is_closed() {
     let app = app_with_limits(|limits| limits.header_time = SHORT).await;
-    let (said, lived) = RawConnection::connect(app.first().address).await.until_closed().await;
-    println!("a silent connection was closed after {lived:?} (limit {SHORT:?})");
-    assert!(said.is_empty() && lived >= SHORT);
+    let (response, open_for) =
+        RawConnection::connect(app.first().address).await.until_closed().await;
+    println!("a silent connection was closed after {open_for:?} (limit {SHORT:?})");
+    assert!(response.is_empty() && open_for >= SHORT);
 }
 
 /// The time limit of a header applies to every request of a connection, not only to the first.
@@ -78,9 +79,11 @@ async fn unfinished_later_header_is_closed() {
     slow.write(&(head(&app, "GET /oauth2/jwks") + "\r\n")).await;
     assert!(slow.read_response().await.starts_with("HTTP/1.1 200"));
     slow.write(&head(&app, "GET /oauth2/jwks")).await;
-    let (said, lived) = slow.drip(b'a').await;
-    println!("the third header of a connection timed out; the connection was open for {lived:?}");
-    assert_eq!(said, "");
+    let (response, open_for) = slow.drip(b'a').await;
+    println!(
+        "the third header of a connection timed out; the connection was open for {open_for:?}"
+    );
+    assert_eq!(response, "");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,9 +92,9 @@ async fn idle_connection_is_closed() {
     let mut idle = RawConnection::connect(app.first().address).await;
     idle.write(&(head(&app, "GET /oauth2/jwks") + "\r\n")).await;
     assert!(idle.read_response().await.starts_with("HTTP/1.1 200"));
-    let (said, lived) = idle.until_closed().await;
-    println!("an idle connection was closed after {lived:?} (limit {SHORT:?})");
-    assert!(said.is_empty() && lived >= SHORT);
+    let (response, open_for) = idle.until_closed().await;
+    println!("an idle connection was closed after {open_for:?} (limit {SHORT:?})");
+    assert!(response.is_empty() && open_for >= SHORT);
 }
 
 /// It sends requests and reads no responses: once the send buffer is full, the server reads no more from it, and the
@@ -100,13 +103,14 @@ async fn idle_connection_is_closed() {
 async fn unread_responses_close_connection() {
     let log = CapturedLog::start();
     let app = app_with_limits(|limits| limits.idle_time = SHORT).await;
-    let mut deaf = RawConnection::connect_with_small_window(app.first().address).await;
+    let mut non_reading = RawConnection::connect_with_small_window(app.first().address).await;
     let page = head(&app, "GET /nothing/is/here") + "\r\n";
-    let ((taken, lived), ()) = tokio::join!(deaf.write_without_reading(&page), assert_served(&app));
+    let ((taken, open_for), ()) =
+        tokio::join!(non_reading.write_without_reading(&page), assert_served(&app));
     println!(
-        "a client that reads no response was closed after {lived:?} (limit {SHORT:?}); {taken} bytes of its requests were read"
+        "a client that reads no response was closed after {open_for:?} (limit {SHORT:?}); {taken} bytes of its requests were read"
     );
-    assert!(lived >= SHORT && taken > page.len());
+    assert!(open_for >= SHORT && taken > page.len());
     // A graceful close was tried first, and failed because the client does not read.
     let cut = log.lines("message", "a connection took too long");
     assert!(cut.len() == 1 && cut[0]["doing"] == "Idle", "{}", log.text());
@@ -121,12 +125,12 @@ async fn unfinished_body_is_408() {
         let head = head(&app, &format!("POST {path}"))
             + "content-type: application/x-www-form-urlencoded\r\ncontent-length: 60000\r\n\r\n";
         slow.write(&head).await;
-        let (said, lived) = slow.drip(b'a').await;
+        let (response, open_for) = slow.drip(b'a').await;
         println!(
-            "{path}: a body that grows by a byte every 30 ms was closed after {lived:?} (limit {SHORT:?})"
+            "{path}: a body that grows by a byte every 30 ms was closed after {open_for:?} (limit {SHORT:?})"
         );
-        assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
-        assert!(lived >= SHORT);
+        assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+        assert!(open_for >= SHORT);
     }
 }
 
@@ -160,12 +164,12 @@ async fn header_over_limit_is_431() {
     ] {
         let mut large = RawConnection::connect(app.first().address).await;
         large.write(&request).await;
-        let (said, _) = large.until_closed().await;
+        let (response, _) = large.until_closed().await;
         assert!(
-            said.starts_with("HTTP/1.1 431 ") || said.starts_with("HTTP/1.1 414 "),
-            "{what}: {said}"
+            response.starts_with("HTTP/1.1 431 ") || response.starts_with("HTTP/1.1 414 "),
+            "{what}: {response}"
         );
-        println!("{what}: {}", said.lines().next().unwrap_or_default());
+        println!("{what}: {}", response.lines().next().unwrap_or_default());
     }
 }
 

@@ -99,8 +99,8 @@ async fn renewed_certificate_serves_new_connections() {
         until(why, async || {
             let alarms = log
                 .lines("message", "alarm: the new certificate cannot be used; the old one stays");
-            let told = |line: &Value| line["problem"].as_str().unwrap().contains(why);
-            if alarms.iter().any(told) { Ok(()) } else { Err(alarms) }
+            let reports_problem = |line: &Value| line["problem"].as_str().unwrap().contains(why);
+            if alarms.iter().any(reports_problem) { Ok(()) } else { Err(alarms) }
         })
         .await;
         assert_eq!(shown_certificate(&app, &client(&app, |builder| builder)).await, second);

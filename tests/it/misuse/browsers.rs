@@ -103,8 +103,8 @@ async fn case_24_planted_cookie_sets_no_password(engine: Engine) {
     assert!(chosen.has_field("new_password"), "{}", chosen.text());
     assert_ne!(victim.cookie("browser"), attacker.cookie("browser"));
     let attempt = page.form().value("attempt").to_owned();
-    let looked = attacker.get(format!("/login/new-password?attempt={attempt}")).await;
-    assert!(!looked.has_field("new_password"), "{}", looked.text());
+    let viewed = attacker.get(format!("/login/new-password?attempt={attempt}")).await;
+    assert!(!viewed.has_field("new_password"), "{}", viewed.text());
     let form = chosen.form().with("new_password", "the choice of somebody else");
     let posted = attacker.post(&form, "continue").await;
     assert!(posted.location().is_none(), "{:?}", posted.location());

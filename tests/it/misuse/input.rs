@@ -148,9 +148,9 @@ async fn case_51_spoofed_forwarded_for_is_ignored() {
         let mut browser = app.browser();
         let (page, _) = browser.open_sign_in_page(&client).await;
         for name in ["x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip"] {
-            let said = format!("203.0.113.{nth}");
-            let said = if name == "forwarded" { format!("for={said}") } else { said };
-            browser.extra_headers.push((name, said));
+            let hop = format!("203.0.113.{nth}");
+            let hop = if name == "forwarded" { format!("for={hop}") } else { hop };
+            browser.extra_headers.push((name, hop));
         }
         let form = page.form().with("email", "nobody@patients.example").with("password", "x");
         let status = browser.post(&form, "continue").await.status.as_u16();

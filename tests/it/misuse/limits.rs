@@ -109,21 +109,21 @@ async fn case_7_reset_or_time_ends_device(engine: Engine) {
         (answer.has_field("code"), format!("{}: {}", answer.status, answer.text()))
     };
     lock().await;
-    let (inside, said) = gets_in().await;
-    assert!(inside, "known: {said}");
+    let (admitted, text) = gets_in().await;
+    assert!(admitted, "known: {text}");
     let address = flows::email::EmailAddress::parse(&patient.email).unwrap();
     let gone = flows::device::forget_all(&app.cx(), &test_actor(), &address).await.unwrap();
     assert_eq!(gone, Some(1));
-    let (inside, said) = gets_in().await;
-    assert!(!inside, "forgotten, so a stranger: {said}");
+    let (admitted, text) = gets_in().await;
+    assert!(!admitted, "forgotten, so a stranger: {text}");
     assert_eq!(app.audit_outcomes("user.devices_forgotten").await, ["ok"]);
     // Known again, and invalidated by the new epoch after a forced reset.
     app.clock.advance(Duration::from_hours(2));
     home.sign_in(&app, &client, &patient).await;
     app.force_reset(&patient).await;
     lock().await;
-    let (inside, said) = gets_in().await;
-    assert!(!inside, "from before the reset: {said}");
+    let (admitted, text) = gets_in().await;
+    assert!(!admitted, "from before the reset: {text}");
     // Known once more, for ninety days.
     app.clock.advance(Duration::from_hours(2));
     let (page, code, pending) = home.sign_in_to_code_page(&app, &client, &patient).await;
@@ -195,16 +195,16 @@ async fn case_54_strangers_cannot_lock_out_owner(engine: Engine) {
     let owner = without_session(&home);
     owner.sign_in(&app, &client, &patient).await;
     app.wait_for_jobs().await;
-    let told = || {
+    let notices = || {
         let mails = app.mail.mails_to(&patient.email);
         mails.into_iter().filter(|mail| mail.subject.contains("Somebody tried")).count()
     };
-    assert_eq!(told(), 1, "one mail");
+    assert_eq!(notices(), 1, "one mail");
     for nth in 0..30 {
         guess(&browser_from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
     }
     app.wait_for_jobs().await;
-    assert_eq!(told(), 1, "and no other on that day");
+    assert_eq!(notices(), 1, "and no other on that day");
     // The owner's mistakes have a limit of their own: a wait that passes.
     app.set_setting("sign_in.password_failures", "3").await;
     for _ in 0..3 {
@@ -369,23 +369,23 @@ async fn network_failure_limit_spares_neighbours(engine: Engine) {
     for _ in 0..10 {
         guess(&attacker, &client, &nobody).await;
     }
-    let shut = guess(&attacker, &client, &nobody).await;
-    assert_eq!(shut.status, 429);
+    let refused = guess(&attacker, &client, &nobody).await;
+    assert_eq!(refused.status, 429);
     assert!(
-        shut.has_text("IPv4 address") && shut.has_text("You can try again at"),
+        refused.has_text("IPv4 address") && refused.has_text("You can try again at"),
         "{}",
-        shut.text()
+        refused.text()
     );
-    assert_eq!(shut.form().value("email"), nobody.email);
-    assert!(shut.header("retry-after").parse::<u64>().unwrap() <= 300);
+    assert_eq!(refused.form().value("email"), nobody.email);
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() <= 300);
     without_session(&exit).sign_in(&app, &client, &patient).await;
     // A household's /64, and the /48 around it.
     for nth in 0..12 {
         let neighbour = browser_from(&app, &format!("2001:db8:1:{nth}::1"));
         assert_ne!(guess(&neighbour, &client, &nobody).await.status, 429, "{nth}");
     }
-    let shut = guess(&browser_from(&app, "2001:db8:1:ffff::1"), &client, &nobody).await;
-    assert!(shut.status == 429 && shut.has_text("IPv6 /48"), "{}", shut.text());
+    let refused = guess(&browser_from(&app, "2001:db8:1:ffff::1"), &client, &nobody).await;
+    assert!(refused.status == 429 && refused.has_text("IPv6 /48"), "{}", refused.text());
     assert_ne!(guess(&browser_from(&app, "2001:db8:2::1"), &client, &nobody).await.status, 429);
     let mut conn = app.replica_db().read().await.unwrap();
     let rows: Vec<(String,)> = store::Sql::q(

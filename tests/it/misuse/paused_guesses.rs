@@ -52,8 +52,8 @@ async fn paused_guess_counts_against_network(engine: Engine) {
             "{nth}"
         );
     }
-    let shut = guess(&browser_from(&app, SHARED_ADDRESS), &client, &patient).await;
-    assert!(shut.has_text("too many tries from your network"), "{}", shut.text());
+    let refused = guess(&browser_from(&app, SHARED_ADDRESS), &client, &patient).await;
+    assert!(refused.has_text("too many tries from your network"), "{}", refused.text());
 }
 
 /// An ended attempt must not allow uncounted guesses.
@@ -73,11 +73,11 @@ async fn wrong_password_counts_in_ended_attempt(engine: Engine) {
     for _ in 0..9 {
         browser.post(&form, "continue").await;
     }
-    let shut = guess(&browser_from(&app, SHARED_ADDRESS), &client, &patient).await;
+    let refused = guess(&browser_from(&app, SHARED_ADDRESS), &client, &patient).await;
     assert!(
-        shut.status == 429 && shut.has_text("too many tries from your network"),
+        refused.status == 429 && refused.has_text("too many tries from your network"),
         "{}",
-        shut.text()
+        refused.text()
     );
 }
 

@@ -41,7 +41,7 @@ async fn expiring_certificate_raises_alarm_until_renewed() {
     let app =
         TestApp::start_with(Engine::Sqlite, Options { tls: true, ..Options::default() }).await;
     let alarms = || log.lines("message", ENDS_SOON);
-    let rung = async |times| until_equal("alarms", times, async || alarms().len()).await;
+    let until_alarms = async |times| until_equal("alarms", times, async || alarms().len()).await;
     until_shown(&app, 4000).await;
     // Fifteen days before the end there is no alarm yet.
     let ends = beginning_of(3000);
@@ -49,11 +49,11 @@ async fn expiring_certificate_raises_alarm_until_renewed() {
     renew(&app, 3000).await;
     assert_eq!(alarms().len(), 0);
     app.clock.advance(Duration::from_hours(2 * 24));
-    rung(1).await;
+    until_alarms(1).await;
     assert_eq!(alarms()[0]["expires"], "3000-01-01T00:00:00.000Z");
     assert_eq!(alarms()[0]["level"], "ERROR");
     app.clock.advance(Duration::from_hours(6));
-    rung(2).await;
+    until_alarms(2).await;
     // A renewed certificate ends the alarms, whatever the clock. It is loaded in a later run than the one after the clock
     // moved.
     renew(&app, 4000).await;

@@ -193,8 +193,11 @@ fn promtool_accepts_and_fires_alert_rules() {
     for arguments in [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]] {
         let output = Command::new("promtool").args(arguments).current_dir(&folder).output();
         let output = output.expect("promtool is not installed; scripts/test installs it");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned()
             + &String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.contains("SUCCESS"), "{arguments:?}:\n{said}");
+        assert!(
+            output.status.success() && printed.contains("SUCCESS"),
+            "{arguments:?}:\n{printed}"
+        );
     }
 }

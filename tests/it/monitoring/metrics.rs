@@ -156,7 +156,7 @@ async fn full_hashing_pool_is_measured(engine: Engine) {
     );
     // One more caller takes the one queue slot that strangers always have.
     let hasher = app.app().hasher.clone();
-    let sitting = tokio::spawn(async move { hasher.admit(HashingCaller::Stranger).await.is_ok() });
+    let queued = tokio::spawn(async move { hasher.admit(HashingCaller::Stranger).await.is_ok() });
     until_equal("places in the queue", [1, 0], async || app.app().hasher.waiting()).await;
     assert_eq!(browser.submit_password(&page, &patient).await.status, 503);
     let scrape = Scrape::fetch(app.first()).await;
@@ -166,7 +166,7 @@ async fn full_hashing_pool_is_measured(engine: Engine) {
     assert_eq!(scrape.value("vestibule_hashing_refused_total", &[("reason", "full")]), Some(1.0));
     assert_eq!(scrape.value("vestibule_refusals_total", &[("reason", "busy")]), Some(1.0));
     drop(held);
-    assert!(sitting.await.unwrap());
+    assert!(queued.await.unwrap());
 }
 
 /// Misuse case 57: whatever people and strangers send, it never becomes a label.

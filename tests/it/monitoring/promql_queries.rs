@@ -170,7 +170,7 @@ fn promtool_accepts_every_query() {
     fs::write(&file, &rules).expect("it is written");
     let output = Command::new("promtool").args(["check", "rules"]).arg(&file).output();
     let output = output.expect("promtool is not installed; scripts/test installs it");
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     let counted = format!("{} rules found", queries.len());
-    assert!(output.status.success() && said.contains(&counted), "{said}\n{queries:#?}");
+    assert!(output.status.success() && printed.contains(&counted), "{printed}\n{queries:#?}");
 }

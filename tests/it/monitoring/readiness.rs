@@ -29,8 +29,8 @@ async fn ready(ops: &str) -> (u16, Value) {
 async fn until(ops: &str, wanted: impl Fn(u16, &Value) -> bool) -> (Value, Duration) {
     let begun = Instant::now();
     let asked = async || {
-        let (status, said) = ready(ops).await;
-        if wanted(status, &said) { Ok(said) } else { Err((status, said)) }
+        let (status, body) = ready(ops).await;
+        if wanted(status, &body) { Ok(body) } else { Err((status, body)) }
     };
     (wait::until("the response of /readyz", asked).await, begun.elapsed())
 }
@@ -42,10 +42,10 @@ async fn wrong_clock_is_not_ready(engine: Engine) {
     let ops = app.first().ops.to_string();
     assert_eq!(ready(&ops).await.0, 200);
     app.clock.advance(Duration::from_secs(3));
-    let (said, _) = until(&ops, |status, _| status == 503).await;
+    let (body, _) = until(&ops, |status, _| status == 503).await;
     assert!(
-        said["database"].as_str().unwrap().contains("clock of the database differs by"),
-        "{said}"
+        body["database"].as_str().unwrap().contains("clock of the database differs by"),
+        "{body}"
     );
     app.clock.set(idp::clock::Clock::system().now());
     until(&ops, |status, _| status == 200).await;
@@ -77,8 +77,8 @@ async fn postgres_outage_is_reported_and_recovers() {
     wait::until("it is alive", alive).await;
     assert_eq!(ready(&ops).await.0, 200, "{}", serve.output());
     postgres.stop_server(StopMode::Fast);
-    let (said, after) = until(&ops, |_, said| said["database"] != "ok").await;
-    println!("stopped: reported after {} ms: {said}", after.as_millis());
+    let (body, after) = until(&ops, |_, body| body["database"] != "ok").await;
+    println!("stopped: reported after {} ms: {body}", after.as_millis());
     // Still ready and alive: the sign-in page opens, a restart would not help, and no metric is stale.
     assert_eq!(ready(&ops).await.0, 200);
     assert_eq!(reqwest::get(format!("http://{ops}/healthz")).await.unwrap().status(), 200);
@@ -89,7 +89,7 @@ async fn postgres_outage_is_reported_and_recovers() {
     }
     assert!(!figures.contains("vestibule_database_clock_skew_seconds "), "{figures}");
     postgres.start_server();
-    let (_, after) = until(&ops, |_, said| said["database"] == "ok").await;
+    let (_, after) = until(&ops, |_, body| body["database"] == "ok").await;
     println!("started: reported after {} ms", after.as_millis());
     assert!(serve.terminate().await.success());
     postgres.stop_server(StopMode::Fast);

@@ -127,6 +127,6 @@ async fn unreachable_collector_warns_once() {
         assert_eq!(browser.get("/oauth2/jwks").await.status, 200);
     }
     assert!(serve.terminate().await.success(), "{}", serve.output());
-    let said = serve.output();
-    assert_eq!(said.matches("the collector is away").count(), 1, "{said}");
+    let output = serve.output();
+    assert_eq!(output.matches("the collector is away").count(), 1, "{output}");
 }

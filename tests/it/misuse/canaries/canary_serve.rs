@@ -265,7 +265,7 @@ impl CanaryServe {
             self.secrets.count(),
             output.lines().count()
         );
-        self.secrets.look_in("what `serve` says", &output);
+        self.secrets.look_in("the output of `serve`", &output);
         self.secrets.assert_no_leaks();
         for person in [&self.email, &self.other_email] {
             assert!(!output.contains(person), "{person} is in the log");
