@@ -4,8 +4,8 @@
 //! layer counts the post ─▶ within ─▶ admitted
 //!                          beyond ─▶ known device, or both steps proven? ─▶ within a limit of its account ─▶ admitted
 //!                                                                       └─ no, or beyond that too ─▶ paused
-//! a stranger's guess ─▶ charged to its network as a failure ─▶ within ─▶ admitted, and judged
-//!                                                              beyond ─▶ paused, nothing is judged
+//! a stranger's guess ─▶ charged to its network as a failure ─▶ within ─▶ admitted, and checked
+//!                                                              beyond ─▶ paused, nothing is checked
 //! ```
 //!
 //! The layer only counts. Rules about networks belong here.

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! completed sign-in ─▶ value for this account in the cookie, SHA-256 of it in `devices`, with the epoch
-//!     next sign-in: marked for the address that was typed? ─▶ in `devices`, of this person and epoch? ─▶ known
-//!     completed again ─▶ a new value takes its place
+//!     next sign-in: tagged for the address that was typed? ─▶ in `devices`, of this person and epoch? ─▶ known
+//!     completed again ─▶ a new value replaces it
 //! ```
 //!
 //! It never counts as a step and is never a session: a thief gains tries, not an account.

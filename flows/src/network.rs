@@ -193,7 +193,7 @@ async fn record(
             .await
     };
     if let Err(error) = written.await {
-        tracing::error!(%error, "a limited network is not in the audit trail");
+        tracing::error!(%error, "a rate limited network could not be recorded in the audit trail");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Notifies the observer, which counts, of each event of the trail once it is committed.
 //!
 //! ```text
-//! audit::record ─▶ row in the transaction ─▶ commit ─▶ Observer::recorded
+//! audit::record ─▶ row in the transaction ─▶ commit ─▶ Observer::on_event
 //!                                        └─▶ rollback ─▶ nothing
 //! ```
 //!

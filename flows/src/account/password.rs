@@ -21,7 +21,7 @@ pub enum BadPassword {
     #[error("it has more than 128 characters")]
     Long,
     /// On the blocklist of common passwords.
-    #[error("it is one of the passwords that are tried first")]
+    #[error("it is on the list of common passwords")]
     Common,
     /// Made of the person's name or address, or of the service's name.
     #[error("it contains the name, the e-mail address or the name of this service")]
@@ -30,7 +30,7 @@ pub enum BadPassword {
     #[error("it repeats the same few characters")]
     Repetitive,
     /// The current password.
-    #[error("it is the present password")]
+    #[error("it is the current password")]
     Unchanged,
 }
 

@@ -5,7 +5,7 @@
 //! written ─▶ claimed ─▶ tried ─▶ done
 //!   ▲          │          ├────▶ no longer needed
 //!   │          │          ├────▶ refused, malformed, given up
-//!   ├── the lease ends (its worker died)
+//!   ├── the lease ends (its worker crashed)
 //!   └──────── not now: the wait grows ──┘
 //! ```
 //!

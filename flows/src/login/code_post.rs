@@ -31,7 +31,8 @@ pub(super) struct CodePost {
 }
 
 impl CodePost {
-    /// Reads the remaining rows: `near` was read with the attempt. Returns the attempt if no challenge is answered.
+    /// Reads the remaining rows: `open_challenges` were read with the attempt. Returns the attempt if no challenge is
+    /// answered.
     pub(super) async fn read(
         cx: &Cx,
         sql: &mut impl Sql,
@@ -79,7 +80,7 @@ impl CodePost {
 }
 
 /// The challenge that an attempt is answered with: the one that it waits for or, when another tab of this browser has
-/// superseded that, its successor, so that the newest code works in every tab. `near` are the open challenges of the browser
+/// superseded that, its successor, so that the newest code works in every tab. `open_challenges` are those of the browser
 /// that owns the attempt.
 pub(super) async fn answered_challenge(
     sql: &mut impl Sql,

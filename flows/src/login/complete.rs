@@ -240,7 +240,7 @@ impl<'a> Completion<'a> {
         Ok(())
     }
 
-    /// Ends at a page of ours, which looks at the session itself.
+    /// Ends at a page of ours, which reads the session itself.
     pub(super) fn go_to(&mut self, page: Page) {
         self.destination = Some(AfterSignIn::Page(page));
     }

@@ -195,7 +195,7 @@ async fn apply_verdict(
         .await
 }
 
-/// Whether the try is given back, because the code led on.
+/// Whether the try is given back, because the code was accepted.
 const fn is_refunded(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Right(CodeValidity::Valid))
 }

@@ -180,7 +180,7 @@ async fn judge_admitted(
         (verdict, &outcome, renewal)
         && let Err(error) = rehash(cx, person, first, password).await
     {
-        tracing::error!(%error, "the hash of a right password was not made anew");
+        tracing::error!(%error, "a password hash could not be renewed");
     }
     let failed = matches!(verdict, Some(PasswordVerdict::Wrong | PasswordVerdict::Paused(_)));
     Ok(Judgement { answer: show_on_conflict(attempt.id(), outcome)?, failed })

@@ -3,7 +3,7 @@
 //! ```text
 //! known device ─▶ its own counter
 //! stranger ─▶ this network on this person ─▶ all strangers on this person
-//!                 waits by itself              gets the first few failures of each network, and all of them once it waits
+//!                 waits by itself              counts the first few failures of each network, and all of them once it waits
 //! ```
 //!
 //! So one network, however long it tries, does not use up what all strangers have, and no stranger uses up what the person's

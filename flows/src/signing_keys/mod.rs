@@ -1,7 +1,7 @@
 //! Signing keys: sealed in the database, loaded into a ring of parsed keys, and replaced without interruption (decision 7).
 //!
 //! ```text
-//! made ─▶ waiting ────────────▶ signing ─▶ retired ────────────────────▶ ended ─────────────────▶ forgotten
+//! made ─▶ waiting ────────────▶ signing ─▶ retired ────────────────────▶ ended ─────────────────▶ deleted
 //!         published, so that    until the  published until the last      only its public half,
 //!         every cache has it    next one   token and cache are over      for hints
 //! compromised: the next one signs at once, and nothing is left of the others

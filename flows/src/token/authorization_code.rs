@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! read the code ─▶ check client, address, PKCE, age ─▶ sign ─▶ claim in one guarded statement ─▶ answer
-//!                                                                  └─ lost: the tokens are thrown away
+//!                                                                  └─ lost: the tokens are discarded
 //! used before ─▶ everything that it issued is revoked (RFC 6749, section 4.1.2)
 //! ```
 

@@ -1,7 +1,7 @@
 //! The audit trail after its rows were written: sealed into a chain, verified, exported, swept.
 //!
 //! ```text
-//! row, with its tag ─▶ unsealed ─▶ in the manifest of a seal ─▶ swept: the seal alone stays, marked
+//! row, with its tag ─▶ unsealed ─▶ in the manifest of a seal ─▶ swept: only the seal stays, marked
 //!                                     each seal has the digest of the one before
 //! ```
 //!

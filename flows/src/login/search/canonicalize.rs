@@ -1,4 +1,4 @@
-//! One world out of all those that differ in names alone.
+//! Canonical worlds: worlds that differ only in names become one.
 
 use super::world::{
     AttemptState, Awaited, CHALLENGES, Challenge, ChallengeState, CodeValidity, FirstProof,
@@ -7,8 +7,8 @@ use super::world::{
 };
 
 impl World {
-    /// Forgets what nobody can reach, gives numbers out anew in the order of use, and puts the two tabs of one browser in
-    /// order: they differ in nothing but their place.
+    /// Drops what no browser can reach, renumbers in the order of use, and sorts the two tabs of one browser, which differ
+    /// only in their position.
     pub(super) fn canonicalize(mut self) -> Self {
         self.count_marks_anew();
         self.forget_dead_cookies();
@@ -20,7 +20,7 @@ impl World {
         self
     }
 
-    /// What matters of a mark is how far above the last one that was used it is.
+    /// Of a mark, only the distance above the last used one matters.
     fn count_marks_anew(&mut self) {
         let last = self.last_marks;
         let anew = |mark: &mut HeldMark| {
@@ -52,7 +52,7 @@ impl World {
         }
     }
 
-    /// An attempt that has ended is inert, unless the code that completed it can be repeated for a session that lives.
+    /// An attempt that has ended is inert, unless the code that completed it can be repeated for a live session.
     fn forget_ended(&mut self) {
         let before = *self;
         let presented = |value| {
@@ -64,7 +64,7 @@ impl World {
                 if tab.at == AttemptState::Cancelled {
                     tab.proven = Proven::default();
                 }
-                // Whether there was one still says what moves along.
+                // Whether there was one still decides what is moved.
                 tab.previous =
                     tab.previous.map(|value| if presented(value) { value } else { UNREACHABLE });
                 continue;
@@ -223,7 +223,7 @@ impl World {
     }
 }
 
-/// New names by the order in which old ones are met.
+/// New names, by the order in which old ones are met.
 struct Renumbering {
     new: [u8; 16],
     next: u8,
@@ -264,7 +264,7 @@ fn sessions_of(flight: &InFlightPost) -> [Option<u8>; 3] {
     [flight.session, followed, flight.read.and_then(|read| read.session)]
 }
 
-/// Puts tabs in an order that does not look at names. Ties cost a state, never a fault.
+/// Sorts tabs without using names. Ties cost a state, but no correctness.
 fn rank(tab: &Tab) -> (u8, u8, u8, u8, u8) {
     let by = |first: ProvenFirst| match first.by {
         FirstProof::Password(version) => version,

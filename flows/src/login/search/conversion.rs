@@ -1,4 +1,4 @@
-//! The machine's own values out of the small numbers of a world, and back.
+//! Converts the small numbers of a world to the machine's own values, and back.
 
 use store::{ChallengeId, SessionId, Timestamp, UserId};
 use uuid::Uuid;
@@ -44,7 +44,7 @@ pub(super) fn session_id(session: u8) -> SessionId {
     SessionId::from(id(session))
 }
 
-/// The number in an id that one of the functions above made.
+/// The number in an id that one of the functions above created.
 const fn number_of(id: Uuid) -> u8 {
     id.as_bytes()[0]
 }
@@ -97,7 +97,7 @@ impl GoalKind {
     }
 }
 
-/// The methods that are offered, by their places.
+/// The methods that are offered, by their positions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OfferedMethods(pub(super) &'static [Method]);
 
@@ -176,7 +176,7 @@ impl OfferedMethods {
         MachineProof::Held(HeldProof { method, row, mark: mark.value.into() })
     }
 
-    /// A judged post as the machine takes it.
+    /// A checked post as the machine's input.
     pub(super) fn input(self, world: &World, post: JudgedPost) -> Input {
         match post {
             JudgedPost::Password(first) => Input::Password(PasswordChecked::assume(

@@ -1,4 +1,4 @@
-//! A transaction over the small world: what it reads, and the program's own path from there, [`Rows::facts`], the machine
+//! A transaction over the small world: what it reads, and from there the program's own code, [`Rows::facts`], the machine
 //! and [`Plan::of`], to the writes.
 
 use super::{
@@ -21,37 +21,37 @@ use super::{
 /// The function under test, or a broken one.
 pub(super) type StepFn = fn(State, Input, &Facts<'_>) -> Transition;
 
-/// A guard of the executor or a rule of a verifier, to be left out on purpose.
+/// A guard of the executor or a rule of a verifier, which a test omits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guard {
-    /// The state is stored only if nobody changed it since it was read.
+    /// The state is stored only if it was not changed since it was read.
     Version,
     /// A challenge is used up only if it is open, and something held only above the last mark.
     SingleUse,
     /// A challenge of an older epoch is not joined.
     Epoch,
-    /// Epoch and password version are looked at again with the person's row locked.
+    /// Epoch and password version are checked again with the person's row locked.
     Lock,
-    /// A tab whose challenge was put aside goes on with the one in its place.
+    /// A tab whose challenge was superseded continues with its successor.
     Successor,
     /// The browser gets a new value before the new password.
     Browser,
-    /// A code that is posted once more moves along only what the value before could have led on.
+    /// A code that is posted again moves only what the previous value could have continued.
     ThisAndUnmoved,
 }
 
-/// What a search runs, and how.
+/// What a search runs, and with which options.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
     pub(super) step: StepFn,
     pub(super) without: Option<Guard>,
     /// Whether both browsers began with the same cookie.
     pub(super) planted: bool,
-    /// Whether challenges have clocks of their own, instead of any time at any moment.
+    /// Whether challenges have clocks of their own, instead of any validity at any moment.
     pub(super) clocks: bool,
     /// The methods that each person may answer with.
     pub(super) offered: OfferedMethods,
-    /// Where the attempt of each tab ends.
+    /// The goal of the attempt of each tab.
     pub(super) goals: [GoalKind; TABS],
 }
 
@@ -60,24 +60,25 @@ impl Rules {
         self.without != Some(guard)
     }
 
-    /// The browser that a challenge counts as asked for in. Two browsers that share a cookie are one to the server.
+    /// The browser in which a challenge counts as requested. Two browsers that share a cookie are one to the server.
     pub(super) const fn origin(&self, by: u8) -> u8 {
         if self.planted { VICTIM_BROWSER } else { by }
     }
 }
 
-/// How a post ended.
+/// The result of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RunOutcome {
-    /// Rolled back: another one was faster.
+    /// Rolled back: another request was faster.
     Conflict,
-    /// Committed: the step that is due is shown, under a new value of the browser cookie if there is one.
+    /// Committed: the step that is due is shown, with a new value of the browser cookie if there is one.
     Shown(World, Option<u8>),
-    /// Committed, and signed in: by new cookies, or by the session that was there.
+    /// Committed, and signed in: with new cookies, or with the session that existed.
     SignedIn(World, Option<CookieJar>),
 }
 
-/// What the transaction reads, or has read. Without clocks it is open whether the open challenge can be joined: then both.
+/// What the transaction reads, or has read. Without clocks, whether the open challenge can be joined is undetermined: then
+/// both.
 pub(super) fn possible_reads(
     world: &World,
     flight: &InFlightPost,
@@ -110,7 +111,7 @@ pub(super) fn possible_reads(
     }
 }
 
-/// Whether the answer to a post may be to open a challenge. [`run`] sees to it that no other post does.
+/// Whether the answer to a post may be to open a challenge. [`run`] checks that no other post does.
 const fn may_open_challenge(post: JudgedPost) -> bool {
     matches!(
         post,
@@ -124,7 +125,7 @@ const fn may_open_challenge(post: JudgedPost) -> bool {
     )
 }
 
-/// What a transaction has read, as the program has it. New ids are the first free numbers.
+/// What a transaction has read, in the program's types. New ids are the first free numbers.
 fn rows(
     world: &World,
     flight: &InFlightPost,
@@ -164,7 +165,7 @@ fn rows(
     }
 }
 
-/// `apply::run`: asks the machine and does what the plan says. `stale`: the attempt was changed since it was loaded.
+/// `apply::run`: runs the machine and carries out the plan. `stale`: the attempt was changed since it was loaded.
 pub(super) fn run(
     world: &World,
     flight: &InFlightPost,

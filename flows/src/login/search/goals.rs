@@ -1,5 +1,5 @@
-//! Where an attempt ends changes nothing about the way there. The worlds beside this file have both ends; here each is alone,
-//! and machines that look at the end are caught.
+//! The goal of an attempt does not change the steps to it. The other searches have both goals; here each is alone, and
+//! machines that use the goal are caught.
 
 use super::{
     super::{
@@ -28,7 +28,7 @@ fn page_and_client_worlds_are_equal() {
     assert_eq!(clients, SearchStats { at_page: 0, ..pages });
 }
 
-/// With another goal every decision is the same but for the end itself.
+/// With another goal every decision is the same except for the final effect.
 #[test]
 fn goal_affects_only_final_effect() {
     let way = |state: &State, input, facts: &Facts<'_>| {
@@ -51,7 +51,7 @@ fn goal_affects_only_final_effect() {
     }
 }
 
-/// Takes the password of an attempt that ends at a page of ours for both steps.
+/// Accepts the password alone for an attempt that ends at a page of ours.
 fn one_step(state: State, input: Input, facts: &Facts<'_>) -> Transition {
     let is_password = matches!(input, Input::Password(_));
     let first_step = step(state, input, facts);
@@ -81,7 +81,7 @@ fn one_step_page_is_caught() {
 fn wrong_goal_is_caught() {
     let machine: StepFn =
         |state, input, facts| step(state, input, &Facts { goal: Goal::Client, ..*facts });
-    assert_caught(machine, "ended elsewhere than it was begun for");
+    assert_caught(machine, "ended at another goal than its own");
 }
 
 #[test]
@@ -91,5 +91,5 @@ fn session_without_end_is_caught() {
         step.effects.retain(|effect| !matches!(effect, Effect::End(_)));
         step
     };
-    assert_caught(machine, "an attempt did not reach its end");
+    assert_caught(machine, "an attempt did not reach its goal");
 }

@@ -1,4 +1,4 @@
-//! What must never happen, looked at in every step, after every commit and in every state.
+//! What must never happen, checked in every step, after every commit and in every state.
 
 use super::{
     super::{
@@ -23,7 +23,7 @@ fn require(holds: bool, rule: &'static str) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation(rule)) }
 }
 
-/// What the machine asks for, whether or not the executor's guards let it pass.
+/// Checks the effects that the machine orders, whether or not the executor's guards let them pass.
 pub(super) fn check_proposed(
     world: &World,
     flight: &InFlightPost,
@@ -43,7 +43,7 @@ pub(super) fn check_proposed(
                 let proves = proves_second(world, flight, (loaded, read), rules);
                 require(proves, "signed in without a second step")?;
                 let first = from_machine_first(proof.first());
-                require(read.is_some_and(|read| is_now(read, first)), "signed in for old")?;
+                require(read.is_some_and(|read| is_now(read, first)), "signed in by old proof")?;
             }
             Effect::Consume(_, proof) => {
                 let right = right_and_open(flight) == Some(rules.offered.proof_of(proof));
@@ -51,11 +51,11 @@ pub(super) fn check_proposed(
             }
             Effect::FollowSession(session) => require(
                 flight.post == JudgedPost::Follow { session: session_number(*session) },
-                "followed a session that nobody checked",
+                "followed an unchecked session",
             )?,
             Effect::Reissue(session) => require(
                 repeats(flight, loaded, session_number(*session)),
-                "issued again to somebody who did not complete it",
+                "reissued to a browser that did not complete it",
             )?,
             Effect::Deliver(Delivery::Replace { old, new, .. }) => {
                 require(old != new, "a challenge was replaced by itself")?;
@@ -66,7 +66,7 @@ pub(super) fn check_proposed(
             )?,
             Effect::End(goal) => {
                 let own = GoalKind::of(*goal) == world.tab(flight.tab).end;
-                require(own, "ended elsewhere than it was begun for")?;
+                require(own, "ended at another goal than its own")?;
             }
             Effect::Deliver(Delivery::Open(..) | Delivery::SendAgain(_))
             | Effect::ChangePassword(_) => {}
@@ -75,7 +75,7 @@ pub(super) fn check_proposed(
     Ok(())
 }
 
-/// Whether a first step is of the person that was read, as they are now.
+/// Whether a first step is of the person that was read, in its current state.
 fn is_now(read: ReadRows, first: ProvenFirst) -> bool {
     let same = match first.by {
         FirstProof::Password(version) => version == read.person.version,
@@ -133,7 +133,7 @@ fn proves_second(
     }
 }
 
-/// The proof that is posted once more, if it is that by which the state was led on.
+/// The proof that is posted again, if it is the one that the state was reached by.
 fn repeated(flight: &InFlightPost, loaded: AttemptState) -> bool {
     let again = match flight.post {
         JudgedPost::Code { challenge, code: CodeVerdict::Repeated } => Proof::Code(challenge),
@@ -152,7 +152,7 @@ fn repeats(flight: &InFlightPost, loaded: AttemptState, session: u8) -> bool {
         && repeated(flight, loaded)
 }
 
-/// Whether a proof can be used no more.
+/// Whether a proof can no longer be used.
 fn is_used_up(world: &World, proof: Proof) -> bool {
     match proof {
         Proof::Code(challenge) => world.challenge(challenge).state == ChallengeState::Used,
@@ -162,7 +162,7 @@ fn is_used_up(world: &World, proof: Proof) -> bool {
     }
 }
 
-/// What a committed transaction has done, held against the truth.
+/// Compares what a committed transaction has done with the truth.
 pub(super) fn check_committed(
     work: &ModelWork<'_>,
     step: &Transition,
@@ -173,7 +173,7 @@ pub(super) fn check_committed(
         (right_and_open(work.flight), work.after)
         && work.after != work.loaded
     {
-        require(is_used_up(&work.world, proof), "a code led on and can be used again")?;
+        require(is_used_up(&work.world, proof), "an accepted code can be used again")?;
     }
     for effect in &step.effects {
         match effect {
@@ -186,23 +186,23 @@ pub(super) fn check_committed(
                     proven.second == second,
                     "signed in without the code of this person and browser",
                 )?;
-                require(!work.world.person(first.user).must_change, "a reset was passed over")?;
+                require(!work.world.person(first.user).must_change, "a reset was skipped")?;
                 check_completed_as(work, first.user, session_number(proof.session()))?;
             }
             Effect::FollowSession(session) => {
                 let session = session_number(*session);
                 let live = work.before.live(work.flight.session);
                 let Some((_, row)) = live.filter(|(number, _)| *number == session) else {
-                    return Err(Violation("followed a session of somebody else or a dead one"));
+                    return Err(Violation("followed a foreign or an ended session"));
                 };
                 let user = proven.first.map(|first| first.user);
                 require(user == Some(row.user), "followed a session without the password")?;
-                require(!work.world.person(row.user).must_change, "a reset was passed over")?;
+                require(!work.world.person(row.user).must_change, "a reset was skipped")?;
                 check_completed_as(work, row.user, session)?;
             }
             Effect::Reissue(session) => {
                 let live = work.before.live(Some(session_number(*session)));
-                require(live.is_some(), "issued again for a dead session")?;
+                require(live.is_some(), "reissued for an ended session")?;
                 check_completed_as(
                     work,
                     live.map_or(u8::MAX, |(_, row)| row.user),
@@ -221,35 +221,35 @@ pub(super) fn check_committed(
     check_attacker_session(work.flight.by, cookies, &work.world)
 }
 
-/// Whatever the effects were, and wherever the attempt ends: a session comes into being by both steps of its person alone.
+/// Whatever the effects and the goal: a session is created only by both steps of its person.
 fn check_sessions(work: &ModelWork<'_>) -> Result<(), Violation> {
     let Proven { first, second } = work.world.tab(work.flight.tab).proven;
     for (before, after) in work.before.sessions.iter().zip(&work.world.sessions) {
         if let (None, Some(row)) = (before, after) {
             let of_person = Some((row.user, row.epoch));
             let both = first.map(|first| (first.user, first.epoch)) == of_person;
-            require(both && second == of_person, "a session came into being without both steps")?;
+            require(both && second == of_person, "a session began without both steps")?;
         }
     }
     Ok(())
 }
 
-/// Every attempt that a session was given for has ended at its own end, and no other has ended.
+/// Every attempt that got a session has ended at its own goal, and no other has ended.
 fn check_goal_reached(work: &ModelWork<'_>, step: &Transition) -> Result<(), Violation> {
     let given = step.effects.iter().any(|effect| {
         matches!(effect, Effect::SignIn(_) | Effect::FollowSession(_) | Effect::Reissue(_))
     });
     let own = work.before.tab(work.flight.tab).end;
-    require(work.ended == given.then_some(own), "an attempt did not reach its end")
+    require(work.ended == given.then_some(own), "an attempt did not reach its goal")
 }
 
-/// A sign-in ends its attempt, with the person and the session that it is about.
+/// A sign-in ends its attempt, with its own person and session.
 fn check_completed_as(work: &ModelWork<'_>, user: u8, session: u8) -> Result<(), Violation> {
     let right = matches!(work.after, AttemptState::Complete { user: u, session: s, .. } if (u, s) == (user, session));
     require(right, "completed for another person or session than was proven")
 }
 
-/// Nothing of the victim's is ever handed to the attacker's browser.
+/// The attacker's browser never gets anything of the victim's.
 fn check_attacker_session(
     by: u8,
     cookies: Option<CookieJar>,

@@ -1,4 +1,4 @@
-//! Nobody is ever stuck: from every state the password and the newest mail lead to a completed sign-in.
+//! No person is ever stuck: from every state the password and the newest mail lead to a completed sign-in.
 
 use super::{
     executor::{self, Rules, RunOutcome},
@@ -11,7 +11,7 @@ use super::{
     },
 };
 
-/// What the victim, at home, with nobody else acting meanwhile, gets out of this state.
+/// What the victim, at the own browser and without concurrent requests, can reach from this state.
 pub(super) fn check(world: &World, rules: &Rules) -> Result<(), Violation> {
     let mut quiet = *world;
     quiet.in_flight = [None; FLIGHTS];
@@ -20,7 +20,7 @@ pub(super) fn check(world: &World, rules: &Rules) -> Result<(), Violation> {
     starting_again_works(&quiet, rules)
 }
 
-/// The code of the newest mail works in every tab of the browser that asked for it, unless the tab has nothing to answer.
+/// The code of the newest mail works in every tab of the browser that requested it, unless the tab awaits nothing.
 fn newest_code_works(world: &World, tab: u8, rules: &Rules) -> Result<(), Violation> {
     let row = world.tab(tab);
     let browser = world.jars[usize::from(VICTIM_BROWSER)].browser;
@@ -57,7 +57,7 @@ fn newest_code_works(world: &World, tab: u8, rules: &Rules) -> Result<(), Violat
     Ok(())
 }
 
-/// Start again, password, code, and a new password if a reset demands one.
+/// Start again, password, code, and a new password if a reset requires one.
 fn starting_again_works(world: &World, rules: &Rules) -> Result<(), Violation> {
     let starts = match begin_new_attempt(world, VICTIM_BROWSER, 0, world.tab(0).end) {
         Some(anew) => vec![anew],
@@ -91,7 +91,7 @@ fn awaited(world: &World) -> Option<u8> {
     }
 }
 
-/// What is awaited leads on.
+/// What is awaited completes the step.
 fn second_step_works(world: &World, rules: &Rules) -> Result<(), Violation> {
     let code = CodeVerdict::Right(CodeValidity::Valid);
     let right = match world.tab(0).at {
@@ -141,7 +141,7 @@ fn post_and_deliver(
     let mut ends = Vec::new();
     for read in executor::possible_reads(world, &flight, at, rules) {
         match executor::run(world, &flight, read, (at, false), rules)? {
-            RunOutcome::Conflict => return Err(Violation("lost without anybody else acting")),
+            RunOutcome::Conflict => return Err(Violation("a conflict without another post")),
             RunOutcome::Shown(mut after, browser) => {
                 if let Some(browser) = browser {
                     after.jars[usize::from(VICTIM_BROWSER)].browser = browser;

@@ -1,5 +1,5 @@
-//! All methods of a kind behave alike: with other methods in their places, every decision is the same. So what the search
-//! shows of one mailed and one held method it shows of all.
+//! All methods of a kind behave alike: if methods are replaced by others of their kinds, every decision is the same. So what
+//! the search shows of one mailed and one held method it shows of all.
 
 use super::{
     super::{
@@ -12,7 +12,7 @@ use super::{
 };
 
 impl MethodSet {
-    /// This cast's method in the place of another's.
+    /// This set's method in place of another's.
     const fn challenge_like(self, challenge: Challenge) -> Challenge {
         Challenge { method: self.mailed, ..challenge }
     }
@@ -67,7 +67,7 @@ impl MethodSet {
         }
     }
 
-    /// Whether an effect by this cast's methods is another one with these in their places.
+    /// Whether an effect with this set's methods equals another one with these in their places.
     fn is_like(self, effect: &Effect, own: &Effect) -> bool {
         match (effect, own) {
             (Effect::Deliver(a), Effect::Deliver(b)) => self.delivery_like(*a) == *b,

@@ -1,5 +1,5 @@
-//! The two kinds of method: worlds in which the second step is held, may be either, or is both steps in one. The worlds
-//! beside this file have a mailed method alone.
+//! The two kinds of method: worlds in which the second step is held, may be either, or is both steps in one. The other
+//! searches have only a mailed method.
 
 use super::{
     super::method::Method,
@@ -10,7 +10,7 @@ use super::{
     test_methods::{APP, EMAIL, KEY, LIST, PAPER_MAIL},
 };
 
-/// The program with these methods, the one that is asked for first in front.
+/// The program with these methods, the default first.
 pub(super) const fn offering(methods: &'static [Method]) -> Rules {
     Rules { offered: OfferedMethods(methods), ..UNMODIFIED }
 }
@@ -49,8 +49,8 @@ fn combined_steps_are_safe() {
     run_search("both steps in one beside either kind", &bounds, &offering(&[EMAIL, APP, KEY]));
 }
 
-/// A second mailed method and a second held one, which the machine has never heard of: in the places of the first they
-/// lead to the very same worlds.
+/// A second mailed method and a second held one, which the machine does not contain: in place of the first they lead to
+/// exactly the same worlds.
 #[test]
 fn methods_of_kind_have_equal_worlds() {
     let bounds = Bounds { people: VICTIM_ONLY, ..FULL_BOUNDS };

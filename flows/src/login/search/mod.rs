@@ -1,9 +1,9 @@
 //! An exhaustive search through everything that can happen to a sign-in.
 //!
-//! It runs the machine itself, [`machine::step`], inside a small world: two people, two tabs of one browser and one tab
-//! of an attacker who knows every password, requests that are judged at one moment and applied at a later one, and
-//! resets, sign-outs and lost answers at any time. Every order of events is tried, breadth first, so that the first
-//! broken rule is shown with a shortest way to it. `docs/sign-in.md` says what the world leaves out.
+//! It runs the machine itself, [`machine::step`], inside a small world: two people, two tabs of one browser and one tab of
+//! an attacker who has every password, requests that are checked at one moment and applied at a later one, and resets,
+//! sign-outs and lost answers at any time. Every order of events is tried, breadth first, so that the first broken rule is
+//! shown with a shortest path to it. `docs/sign-in.md` lists what the world omits.
 
 mod canonicalize;
 mod conversion;
@@ -34,7 +34,7 @@ use invariants::Violation;
 use transitions::{Bounds, Move, MoveOutcome, Successors};
 use world::{GoalKind, TABS, World};
 
-/// What a search found.
+/// The numbers of a search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct SearchStats {
     states: usize,
@@ -62,7 +62,7 @@ impl SearchStats {
     }
 }
 
-/// A rule that was broken, and a shortest way to it.
+/// A rule that was broken, and a shortest path to it.
 #[derive(Debug)]
 struct Counterexample {
     rule: &'static str,
@@ -82,7 +82,7 @@ impl fmt::Display for Counterexample {
     }
 }
 
-/// A fast hash for keys that nobody chooses in bad faith.
+/// A fast hash for keys that no attacker chooses.
 #[derive(Default)]
 struct FastHasher(u64);
 
@@ -117,9 +117,9 @@ impl Hasher for FastHasher {
 struct Search<'a> {
     bounds: &'a Bounds,
     rules: &'a Rules,
-    /// Every world that was reached, with the move and the world that led to it first.
+    /// Every world that was reached, with the move and the world that first led to it.
     reached: Vec<(World, Option<(Move, usize)>)>,
-    /// Their places, by hash: at this size one hash per world halves the memory, and a shared one would be noticed.
+    /// Their indices, by hash: at this size storing one hash per world halves the memory, and a collision would be detected.
     index_by_hash: HashMap<u64, usize, BuildHasherDefault<FastHasher>>,
     stats: SearchStats,
 }
@@ -196,7 +196,7 @@ impl Search<'_> {
 
 /// One attempt ends at a client; another of the same browser, and the attacker's, at a page of ours.
 const MIXED_GOALS: [GoalKind; TABS] = [GoalKind::Client, GoalKind::Page, GoalKind::Page];
-/// One end alone, in the largest worlds: `ends` shows that both have the same.
+/// One goal alone, for the largest worlds: `goals` shows that both behave alike.
 const CLIENT_GOALS: [GoalKind; TABS] = [GoalKind::Client; TABS];
 const PAGE_GOALS: [GoalKind; TABS] = [GoalKind::Page; TABS];
 
@@ -210,7 +210,7 @@ const UNMODIFIED: Rules = Rules {
     goals: MIXED_GOALS,
 };
 
-/// Everybody and everything that happens, one post at a time.
+/// All people and all events, one post at a time.
 const FULL_BOUNDS: Bounds = Bounds {
     in_flight: 0,
     split: false,
@@ -231,7 +231,7 @@ fn run_search(name: &str, bounds: &Bounds, rules: &Rules) -> SearchStats {
     let SearchStats { states, transitions, depth, .. } = found;
     println!("{name}: {states} states, {transitions} transitions, depth {depth}");
     println!("    {found:?}");
-    // A search that never gets anywhere proves nothing.
+    // A search that reaches nothing proves nothing.
     assert!(found.signed_in > 0 && found.followed > 0 && found.reissued > 0, "{name} is vacuous");
     assert!(found.after_new_password > 0 || bounds.resets == 0, "{name} never passes a reset");
     let ended = found.signed_in + found.after_new_password + found.followed + found.reissued;
@@ -252,7 +252,7 @@ fn full_world_is_safe() {
 
 #[test]
 fn post_beside_attacker_is_safe() {
-    // A change of password on top is among the larger worlds: it would make this one three times as large.
+    // A change of password as well is among the larger worlds: it would make this one three times as large.
     let bounds = Bounds { in_flight: 1, people: VICTIM_ONLY, changes: 0, ..FULL_BOUNDS };
     run_search("a post in flight beside the attacker", &bounds, &UNMODIFIED);
 }
@@ -301,7 +301,7 @@ mod deep {
     #[test]
     fn full_world_with_post_is_safe() {
         run_search(
-            "everybody and a post in flight",
+            "all people and a post in flight",
             &Bounds { flights: 1, ..FULL_BOUNDS },
             &UNMODIFIED,
         );
@@ -310,7 +310,7 @@ mod deep {
     #[test]
     fn full_world_consecutive_attempts_are_safe() {
         let bounds = Bounds { anew: true, ..FULL_BOUNDS };
-        run_search("everybody, one attempt after another", &bounds, &UNMODIFIED);
+        run_search("all people, one attempt after another", &bounds, &UNMODIFIED);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The search has teeth: machines that are broken on purpose, and an executor without one of its guards, are caught.
+//! Mutation tests of the search: machines that are broken on purpose, and an executor without one of its guards, are caught.
 //!
-//! Each machine here calls the real one and spoils one thing: what it is told, or what it answers.
+//! Each machine here calls the real one and changes one thing: its arguments or its result.
 
 use super::{
     super::{
@@ -23,7 +23,7 @@ use super::{
     test_methods::{APP, EMAIL, KEY},
 };
 
-/// The rule that a search sees broken.
+/// The rule that a search finds broken.
 pub(super) fn broken_rule(bounds: &Bounds, rules: &Rules) -> Option<&'static str> {
     explore(bounds, rules).err().map(|report| report.rule)
 }
@@ -50,7 +50,7 @@ fn with_verdict(checked: &SecondChecked, verdict: Verdict) -> Input {
 
 const RIGHT: Verdict = Verdict::Right(CodeValidity::Valid);
 
-/// Calls the real machine with one verdict taken for another.
+/// Calls the real machine with one verdict replaced by another.
 fn treat_as_right(wrong: Verdict, state: State, input: Input, facts: &Facts<'_>) -> Transition {
     match second(&input) {
         Some(checked) if checked.verdict() == wrong => {
@@ -131,7 +131,7 @@ fn foreign_code_sign_in_is_caught() {
     assert_caught(machine, "a code was used up that was not right");
 }
 
-/// Looks at a person as if nothing had changed since the first step.
+/// The facts of a person as if nothing had changed since the first step.
 fn unchanged<'a>(first: ProvenFirstStep, facts: &Facts<'a>) -> Facts<'a> {
     let mut facts = *facts;
     if let (Some(person), FirstStep::Password { version }) = (&mut facts.person, first.step) {
@@ -152,7 +152,7 @@ fn ignored_epoch_change_is_caught() {
             _ => step(state, input, facts),
         }
     }
-    assert_caught(machine, "signed in for old");
+    assert_caught(machine, "signed in by old proof");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn reissue_by_any_code_is_caught() {
         }
         step(state, input, facts)
     }
-    assert_caught(machine, "issued again to somebody who did not complete it");
+    assert_caught(machine, "reissued to a browser that did not complete it");
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn reusable_code_is_caught() {
         step.effects.retain(|effect| !matches!(effect, Effect::Consume(..)));
         step
     }
-    assert_caught(machine, "a code led on and can be used again");
+    assert_caught(machine, "an accepted code can be used again");
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn ignored_newest_code_is_caught() {
 #[test]
 fn dead_end_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Transition {
-        // Whoever has been mailed a code must answer it, even after starting again.
+        // A person with a mailed code must answer it, even after starting again.
         if facts.current.is_some() && matches!(input, Input::Password(_)) {
             return Transition { state, effects: Vec::new(), refusal: Some(Refusal::OutOfTurn) };
         }
@@ -314,7 +314,7 @@ fn missing_successor_guard_is_caught() {
     );
 }
 
-/// Takes a code of any epoch for one of the present.
+/// Accepts a code of any epoch as one of the current epoch.
 fn any_epoch(state: State, input: Input, facts: &Facts<'_>) -> Transition {
     let (State::Second(PendingSecondStep { first, .. }), Some(checked)) = (&state, second(&input))
     else {
@@ -325,16 +325,16 @@ fn any_epoch(state: State, input: Input, facts: &Facts<'_>) -> Transition {
     step(state, Input::Second(checked), facts)
 }
 
-/// A code that was mailed before a reset is dead twice over: its challenge is not joined, and the machine refuses it.
+/// A code that was mailed before a reset is refused by two guards: its challenge is not joined, and the machine refuses it.
 #[test]
 fn missing_epoch_guards_are_caught() {
     let bounds = Bounds { tabs: VICTIM_TABS, people: VICTIM_ONLY, ..FULL_BOUNDS };
     let machine = Rules { step: any_epoch, ..UNMODIFIED };
-    assert_eq!(broken_rule(&bounds, &machine), None, "the executor alone holds");
+    assert_eq!(broken_rule(&bounds, &machine), None, "the executor's guard is enough");
     assert_eq!(
         broken_rule(&bounds, &without(Guard::Epoch)),
         Some("a dead end: password and code do not lead on"),
-        "the machine alone holds, but nobody gets in"
+        "the machine's guard is enough, but no sign-in completes"
     );
     let neither = Rules { step: any_epoch, ..without(Guard::Epoch) };
     assert_eq!(
@@ -343,8 +343,8 @@ fn missing_epoch_guards_are_caught() {
     );
 }
 
-/// Whoever shares the browser cookie could choose the new password for the victim who typed the code. The `__Host-` prefix
-/// keeps a cookie from being planted (decision 13); where it was planted all the same, the new value before that step holds.
+/// A browser that shares the cookie could choose the new password for the victim who typed the code. The `__Host-` prefix
+/// prevents planting a cookie (decision 13); if it was planted all the same, the new value before that step prevents it.
 #[test]
 fn planted_cookie_cannot_choose_password() {
     let bounds = Bounds { tabs: &[0, 2], ..FULL_BOUNDS };
@@ -377,7 +377,7 @@ fn reusable_held_proof_is_caught() {
         step.effects.retain(|effect| !held(effect));
         step
     }
-    assert_caught_with_either_kind(machine, "a code led on and can be used again");
+    assert_caught_with_either_kind(machine, "an accepted code can be used again");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The machine alone, without a world: every state, every verdict and every fact, also those that no executor would ever
-//! bring together. What holds here needs no faith in anything around the machine.
+//! combine. What holds here does not depend on anything around the machine.
 
 use store::Timestamp;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ use super::{
 use crate::account::password::BadPassword;
 
 const TIME: Timestamp = Timestamp::from_millis(0);
-/// The row of what is held.
+/// The row of a held method.
 const ROW: Uuid = Uuid::from_u128(7);
 
 /// One method of each kind, as the table uses them.
@@ -88,7 +88,7 @@ impl MethodSet {
         states
     }
 
-    /// Inputs are not `Clone`: a verdict is used once. So they are made anew for every call.
+    /// Inputs are not `Clone`: a verdict is used once. So they are constructed for every call.
     pub(super) fn inputs(self) -> Vec<Box<dyn Fn() -> Input>> {
         let mut inputs = other_inputs();
         for challenge in [0, 1, 2].map(|number| self.challenge(number)) {
@@ -154,7 +154,7 @@ fn passwords() -> Vec<ProvenFirstStep> {
     vec![first(0, 0, 0), first(0, 1, 0), first(0, 0, 1), first(1, 0, 0)]
 }
 
-/// The first step by what proves both.
+/// The first step by a method that proves both.
 fn by_both() -> ProvenFirstStep {
     ProvenFirstStep { user: user_id(0), epoch: 0, step: FirstStep::PasskeyUv { credential: ROW } }
 }
@@ -176,7 +176,7 @@ fn verdicts() -> Vec<Verdict> {
         .collect()
 }
 
-/// Inputs that have nothing to do with a method of the second step.
+/// Inputs that do not concern a method of the second step.
 fn other_inputs() -> Vec<Box<dyn Fn() -> Input>> {
     let mut inputs: Vec<Box<dyn Fn() -> Input>> =
         vec![Box::new(|| Input::Restart), Box::new(|| Input::Cancel)];
@@ -224,7 +224,7 @@ const fn is_ended(state: &State) -> bool {
     matches!(state, State::Complete(_) | State::Cancelled)
 }
 
-/// The proof that is right here and now, with the first step that it completes: of this person, of this epoch, awaited or
+/// The proof that is right at this point, with the first step that it completes: of this person, of this epoch, awaited or
 /// of both steps, offered, and in time.
 fn right_proof(
     state: &State,
@@ -271,7 +271,7 @@ fn challenge_of_input(input: &Input) -> Option<Challenge> {
     }
 }
 
-/// What may be asked for, and nothing else.
+/// The effects that are allowed.
 fn is_allowed_effect(effect: &Effect, state: &State, input: &Input, facts: &Facts<'_>) -> bool {
     let right = right_proof(state, input, facts);
     let must_change = facts.person.is_some_and(|person| person.must_change);
@@ -331,7 +331,7 @@ fn is_allowed_effect(effect: &Effect, state: &State, input: &Input, facts: &Fact
     }
 }
 
-/// What may be mailed: only a challenge, and only for a first step that counts.
+/// The deliveries that are allowed: only of a challenge, and only for a first step that counts.
 fn may_deliver(delivery: Delivery, (state, input): (&State, &Input), facts: &Facts<'_>) -> bool {
     let open = alive(state, facts);
     match delivery {
@@ -358,7 +358,7 @@ fn may_deliver(delivery: Delivery, (state, input): (&State, &Input), facts: &Fac
     }
 }
 
-/// Where an attempt may go from here.
+/// The states that an attempt may reach from here.
 fn is_allowed_transition(
     before: &State,
     input: &Input,
@@ -400,7 +400,7 @@ fn is_allowed_transition(
         }
 }
 
-/// Whether an attempt ends exactly where a session is given.
+/// Whether an attempt ends exactly if a session is given.
 fn ends_iff_session_given(step: &Transition) -> bool {
     let given = |effect: &&Effect| {
         matches!(effect, Effect::SignIn(_) | Effect::FollowSession(_) | Effect::Reissue(_))
@@ -410,7 +410,7 @@ fn ends_iff_session_given(step: &Transition) -> bool {
     given < 2 && step.effects.iter().filter(end).count() == given
 }
 
-/// Tries everything; returns how much that was, or what went wrong first.
+/// Tries everything; returns the number of steps, or the first failure.
 fn try_all(machine: StepFn) -> Result<usize, String> {
     let of = FIRST_OF_EACH;
     let (states, inputs, facts) = (of.states(), of.inputs(), of.facts());
@@ -423,7 +423,7 @@ fn try_all(machine: StepFn) -> Result<usize, String> {
                 let holds = after.effects.iter().all(|effect| is_allowed_effect(effect, state, &input, facts))
                     && is_allowed_transition(state, &input, facts, &after)
                     && ends_iff_session_given(&after)
-                    // What leads nowhere says why.
+                    // A step without progress has a refusal.
                     && (!silent
                         || after.refusal.is_some()
                         || matches!(input, Input::Restart | Input::Choose(_)));

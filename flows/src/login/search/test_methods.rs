@@ -1,5 +1,5 @@
-//! The methods and ends that the search knows: those of the program, and more of each kind that only the tests have. Each of these
-//! is what a new method is: a row, and a seal that its verifier speaks by.
+//! The methods and goals of the search: those of the program, and more of each kind that only the tests have. Each of these
+//! is what a new method needs: a row, and a seal for its verifier.
 
 use store::sign_in::{FirstMethod, SecondMethod};
 
@@ -62,7 +62,7 @@ impl HeldVerifier for CardVerifier {
     const METHOD: HeldMethod = HeldMethod::assume_both("card", FirstMethod::PasskeyUv);
 }
 
-/// What a seal makes is about its own method.
+/// What a seal constructs is about its own method.
 #[test]
 fn seal_proves_only_its_method() {
     let owner = ProofOwner { user: super::conversion::user_id(0), epoch: 3 };

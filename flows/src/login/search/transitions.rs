@@ -1,4 +1,4 @@
-//! What may happen next: what people know and do, what the verifiers make of it, and what the world does by itself.
+//! What may happen next: what people can do, what the verifiers conclude from it, and what happens without a request.
 
 use super::{
     executor::{self, Rules, RunOutcome},
@@ -11,10 +11,10 @@ use super::{
     },
 };
 
-/// How far a search goes.
+/// The bounds of a search.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
-    /// Posts that are judged and not applied, beside those that are judged and applied at once.
+    /// Posts that are checked and not applied, beside those that are checked and applied at once.
     pub(super) in_flight: usize,
     /// Whether the transaction of a post in flight reads at one moment and writes at a later one (READ COMMITTED).
     pub(super) split: bool,
@@ -30,12 +30,12 @@ pub(super) struct Bounds {
     pub(super) new_attempts: bool,
 }
 
-/// One thing that happens.
+/// One event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move {
-    /// A post is judged, and applied at once.
+    /// A post is checked, and applied at once.
     Post { by: u8, tab: u8, post: JudgedPost },
-    /// A post is judged, and stays in flight.
+    /// A post is checked, and stays in flight.
     Send { by: u8, tab: u8, post: JudgedPost },
     /// The transaction of a post in flight begins and reads.
     Begin(usize),
@@ -45,17 +45,17 @@ pub(super) enum Move {
     Reset,
     /// The victim's password is changed elsewhere.
     Change,
-    /// A browser signs out, or its session runs out.
+    /// A browser signs out, or its session expires.
     SignOut { by: u8 },
     /// A tab begins a new attempt.
     NewAttempt { by: u8, tab: u8, end: GoalKind },
-    /// A challenge's clock moves on.
+    /// The validity of a challenge changes.
     Clock { challenge: u8, time: CodeValidity },
     /// The last try at a challenge is spent.
     Spend { challenge: u8 },
 }
 
-/// What a move leads to, for the count of what was seen.
+/// The kind of result of a move, to count what was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MoveOutcome {
     Quiet,
@@ -66,12 +66,12 @@ pub(super) enum MoveOutcome {
     Reissued,
 }
 
-/// Where the moves out of one world lead.
+/// The results of all moves from one world.
 pub(super) struct Successors {
     from: World,
     /// The worlds that differ from it.
     pub(super) next: Vec<(Move, World)>,
-    /// What was seen on every move.
+    /// The outcome of every move.
     pub(super) outcomes: Vec<MoveOutcome>,
     /// How many of the sign-ins among them ended at a page of ours.
     pub(super) at_page: usize,
@@ -90,7 +90,7 @@ impl Successors {
     }
 }
 
-/// A rule was broken by this move.
+/// The move that broke a rule.
 pub(super) type BrokenRule = (Move, Violation);
 
 /// Everything that can happen next.
@@ -133,7 +133,7 @@ pub(super) fn flight(world: &World, by: u8, tab: u8, post: JudgedPost) -> InFlig
     InFlightPost { by, tab, browser, session, row, post, begun: false, read: None }
 }
 
-/// Applies a post at once, and leaves it in flight besides if its verdict can grow old.
+/// Applies a post at once, and also leaves it in flight if its verdict can become stale.
 fn send(
     world: &World,
     (by, tab, post): (u8, u8, JudgedPost),
@@ -153,8 +153,8 @@ fn send(
     Ok(())
 }
 
-/// Whether it matters when a judged post is applied. What only sets an attempt back is lost when it comes late, and what
-/// was refused does nothing whenever it comes.
+/// Whether it matters when a checked post is applied. A post that only resets an attempt loses when it comes late, and a
+/// refused one does nothing at any time.
 const fn can_go_stale(post: JudgedPost) -> bool {
     match post {
         JudgedPost::Password(_)
@@ -180,7 +180,7 @@ const fn can_go_stale(post: JudgedPost) -> bool {
     }
 }
 
-/// Runs a post's transaction to its end, in every way that it can go.
+/// Runs a post's transaction to its end, with every possible result.
 fn apply_post(
     world: &World,
     flight: &InFlightPost,
@@ -232,8 +232,8 @@ const fn outcome_of(post: JudgedPost) -> MoveOutcome {
     }
 }
 
-/// Drops what is in flight for an attempt that has changed: its compare-and-set is lost. That it does nothing is not
-/// taken on trust, it is run: at most it mails the same code once more.
+/// Drops what is in flight for an attempt that has changed: its compare-and-set fails. That it has no effect is not assumed
+/// but run: at most it mails the same code once more.
 fn drop_stale_posts(before: &World, mut after: World, rules: &Rules) -> Result<World, Violation> {
     for index in 0..after.in_flight.len() {
         let Some(flight) = after.in_flight[index] else { continue };
@@ -256,7 +256,7 @@ fn drop_stale_posts(before: &World, mut after: World, rules: &Rules) -> Result<W
     Ok(after)
 }
 
-/// The world without what mailing a code again changes.
+/// The world without the changes of mailing a code again.
 fn ignoring_resends(mut world: World) -> World {
     world
         .challenges
@@ -290,7 +290,7 @@ fn flights(
     Ok(())
 }
 
-/// What happens without the browsers.
+/// Events without a request.
 fn outside_events(world: &World, bounds: &Bounds, rules: &Rules, out: &mut Successors) {
     let victim = world.person(VICTIM);
     let with = |person: Person| {

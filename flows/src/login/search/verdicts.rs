@@ -1,5 +1,5 @@
-//! Every verdict that a post can get: what people know and do, and what the program's own verifiers conclude from what
-//! they would find in the world.
+//! Every verdict that a post can get: what people have and do, and what the program's own verifiers conclude from the rows
+//! of the world.
 
 use store::Timestamp;
 
@@ -37,7 +37,7 @@ pub(super) fn possible_posts(
         return;
     }
     out.extend([JudgedPost::Restart, JudgedPost::Cancel, JudgedPost::WrongPassword]);
-    // Every password is stolen: it is known at either browser.
+    // Every password is stolen: either browser has it.
     out.extend(bounds.people.iter().map(|user| JudgedPost::Password(world.first(*user))));
     held_methods(world, by, row.at, bounds, rules, out);
     match row.at {
@@ -72,12 +72,12 @@ fn can_read_mail(by: u8, world: &World, challenge: u8) -> bool {
     has_access(by, world.challenge(challenge).user)
 }
 
-/// Whether what this person holds and reads is at this browser. The attacker may also sit at the victim's.
+/// Whether this browser has what this person holds and reads. The attacker may also use the victim's browser.
 const fn has_access(by: u8, user: u8) -> bool {
     by == VICTIM_BROWSER || user == ATTACKER_ACCOUNT
 }
 
-/// The challenge that an attempt is answered with, as `email_code::current` finds it.
+/// The challenge that an attempt is answered with, as `code_post::answered_challenge` finds it.
 pub(super) fn answered_challenge(
     world: &World,
     at: AttemptState,
@@ -96,7 +96,7 @@ pub(super) fn answered_challenge(
     Some(world.open(row.user, browser, row.method).filter(takes_place).unwrap_or(own))
 }
 
-/// Adds a post that is not there yet.
+/// Adds a post unless it is there already.
 fn add(out: &mut Vec<JudgedPost>, post: JudgedPost) {
     if !out.contains(&post) {
         out.push(post);
@@ -154,7 +154,7 @@ fn held_verdict(found: held_method::HeldComparison) -> CodeVerdict {
     CodeVerdict::of(held_method::verdict(found))
 }
 
-/// The proof by which a tab was led on is posted once more. The minute may have passed or not.
+/// The proof that a tab's state was reached by is posted again. The minute may have passed or not.
 fn repeats(by: u8, at: AttemptState, rules: &Rules, out: &mut Vec<JudgedPost>) {
     let Some(Proof::Held(mark)) = proof_of(at) else { return };
     if !has_access(by, mark.user) {
@@ -205,8 +205,8 @@ fn held_methods(
     }
 }
 
-/// Verdicts about a challenge that is not this attempt's, as a verifier with a fault would make them: codes that were
-/// truly read in a mail, and typed where they do not belong.
+/// Verdicts about a challenge that is not this attempt's, as a faulty verifier would give them: codes that were really read
+/// in a mail, and typed for another challenge.
 fn misdirected(world: &World, by: u8, at: AttemptState, out: &mut Vec<JudgedPost>) {
     let Some(user) = person_of(at) else { return };
     let own = challenge_of(at);
@@ -258,8 +258,8 @@ fn resends(world: &World, by: u8, at: AttemptState, rules: &Rules, out: &mut Vec
     }
 }
 
-/// Another tab's session is followed, of whichever person: that it is the one who is identified here, the machine must
-/// see to itself.
+/// Another tab's session is followed, of any person: the machine itself must check that it is the one who is identified
+/// here.
 fn follows(world: &World, by: u8, at: AttemptState, out: &mut Vec<JudgedPost>) {
     if let Some((session, _)) = world.live(world.jars[usize::from(by)].session)
         && person_of(at).is_some()

@@ -1,21 +1,21 @@
-//! What the search moves about: the rows, the cookies, the requests in flight, and the truth about what was proven.
+//! The state of the search: the rows, the cookies, the requests in flight, and the truth about what was proven.
 //!
 //! Everything is a small number, so that a world is cheap to copy, compare and hash. Numbers of challenges, sessions and
-//! cookie values have no meaning of their own: [`World::tidy`] gives them out anew in the order of use and forgets what
-//! nobody can reach, so that two worlds which differ in names alone are one.
+//! cookie values have no meaning of their own: [`World::canonicalize`] renumbers them in the order of use and drops what no
+//! browser can reach, so that two worlds which differ only in names are one.
 
 pub(super) use super::super::{code_window::CodeValidity, mailed_method::ChallengeState};
 
-/// The person whose account must be safe; the mail of it is read at home only.
+/// The person whose account must be safe; only the own browser can read the mail.
 pub(super) const VICTIM: u8 = 0;
 /// A second account, the attacker's own.
 pub(super) const ATTACKER_ACCOUNT: u8 = 1;
 /// The browser of the first two tabs.
 pub(super) const VICTIM_BROWSER: u8 = 0;
-/// The browser of the third: the attacker's, who knows every password.
+/// The browser of the third: the attacker's, who has every password.
 pub(super) const ATTACKER_BROWSER: u8 = 1;
 
-/// The name of what nobody can present or look up any more.
+/// The name of a value that no browser can present or look up any more.
 pub(super) const UNREACHABLE: u8 = u8::MAX;
 
 /// A row of `users` with its password.
@@ -43,7 +43,7 @@ pub(super) enum FirstProof {
     Both,
 }
 
-/// What the second step waits for. A method is its place in the list of those that are offered.
+/// What the second step waits for. A method is its position in the list of those that are offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Awaited {
     Code(u8),
@@ -57,7 +57,7 @@ pub(super) enum Proof {
     Held(HeldMark),
 }
 
-/// A proof by something held: above the last one that was used it is fresh.
+/// A proof by something held: it is fresh if it is above the last one that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct HeldMark {
     pub(super) user: u8,
@@ -65,7 +65,7 @@ pub(super) struct HeldMark {
     pub(super) value: u8,
 }
 
-/// Where an attempt ends.
+/// The goal of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum GoalKind {
     Client,
@@ -82,7 +82,7 @@ pub(super) enum AttemptState {
     Cancelled,
 }
 
-/// The truth about an attempt, kept beside the machine and never shown to it.
+/// The truth about an attempt, kept beside the machine and never passed to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Proven {
     /// The first step that was proven in it since it was last set back.
@@ -91,7 +91,7 @@ pub(super) struct Proven {
     pub(super) second: Option<(u8, u8)>,
 }
 
-/// A row of `attempts`. Its version is not here: what is in flight for it is dropped when the state changes.
+/// A row of `attempts`. It has no version: what is in flight for it is dropped when the state changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Tab {
     pub(super) browser: u8,
@@ -115,17 +115,17 @@ pub(super) struct Challenge {
     pub(super) browser: u8,
     pub(super) epoch: u8,
     pub(super) state: ChallengeState,
-    /// Where its clock stands, in a search with clocks.
+    /// Its validity, in a search with clocks.
     pub(super) validity: CodeValidity,
     /// Whether its tries are spent, in a search with clocks.
     pub(super) spent: bool,
-    /// The truth: the browser, not its cookie, that it was asked for in.
+    /// The truth: the browser, not its cookie, that requested it.
     pub(super) asked_in: u8,
-    /// The truth: whether a sign-in rests on it.
+    /// The truth: whether a sign-in depends on it.
     pub(super) counted: bool,
 }
 
-/// A row of `sessions`. The cookies that hold its present secret name it; nothing else reaches it.
+/// A row of `sessions`. Only the cookies with its current secret refer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Session {
     pub(super) user: u8,
@@ -140,7 +140,7 @@ pub(super) struct CookieJar {
     pub(super) session: Option<u8>,
 }
 
-/// Why a code led nowhere, as far as it is told apart here.
+/// Why a code was refused, as far as the search distinguishes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum CodeFailure {
     Wrong,
@@ -167,7 +167,7 @@ pub(super) enum ResendAnswer {
     Later,
 }
 
-/// A judged post.
+/// A checked post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum JudgedPost {
     Password(ProvenFirst),
@@ -176,7 +176,7 @@ pub(super) enum JudgedPost {
         challenge: u8,
         code: CodeVerdict,
     },
-    /// Something held, and the epoch of its person when it was judged.
+    /// Something held, and the epoch of its person when it was checked.
     Held {
         mark: HeldMark,
         epoch: u8,
@@ -205,22 +205,22 @@ pub(super) enum JudgedPost {
 pub(super) struct ReadRows {
     pub(super) user: u8,
     pub(super) person: Person,
-    /// The open challenge, of whatever epoch.
+    /// The open challenge, of any epoch.
     pub(super) open: Option<u8>,
     pub(super) can_be_joined: bool,
-    /// The live session that was presented, of whatever person.
+    /// The live session that was presented, of any person.
     pub(super) session: Option<u8>,
 }
 
-/// A post that was judged and is not applied yet.
+/// A post that was checked and is not applied yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct InFlightPost {
     /// The browser that sent it.
     pub(super) by: u8,
     pub(super) tab: u8,
-    /// The browser cookie that it came with.
+    /// Its browser cookie.
     pub(super) browser: u8,
-    /// The session cookie that it came with, while the secret in it is the present one.
+    /// Its session cookie, while the secret in it is the current one.
     pub(super) session: Option<u8>,
     /// The browser value that the row had when it was loaded.
     pub(super) row: u8,
@@ -251,7 +251,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Nobody has done anything. `planted`: the attacker has put a cookie of their own into the victim's browser.
+    /// The first state. `planted`: the attacker has put a cookie of their own into the victim's browser.
     pub(super) fn start(planted: bool, ends: [GoalKind; TABS]) -> Self {
         let away = u8::from(!planted);
         let person = Person { epoch: 0, version: 0, must_change: false };
@@ -280,7 +280,7 @@ impl World {
         self.challenges[usize::from(challenge)].expect("a challenge that is named is there")
     }
 
-    /// The first step by the present password.
+    /// The first step by the current password.
     pub(super) fn first(&self, user: u8) -> ProvenFirst {
         let person = self.person(user);
         ProvenFirst { user, epoch: person.epoch, by: FirstProof::Password(person.version) }
@@ -307,8 +307,7 @@ impl World {
         found.map(number)
     }
 
-    /// The lowest and the highest mark that a proof which is made now can have: later than what was used, and no earlier than
-    /// what is on its way.
+    /// The lowest and the highest mark that a new proof can have: above the last used one, and not below what is in flight.
     pub(super) fn fresh_marks(&self, user: u8, method: u8) -> std::ops::RangeInclusive<u8> {
         let last = self.last_marks[usize::from(user)][usize::from(method)];
         let sent = self.in_flight.iter().flatten().filter_map(|flight| match flight.post {
@@ -381,7 +380,7 @@ pub(super) const fn challenge_of(at: AttemptState) -> Option<u8> {
     }
 }
 
-/// The proof by which a state was led on.
+/// The proof by which a state was reached.
 pub(super) const fn proof_of(at: AttemptState) -> Option<Proof> {
     match at {
         AttemptState::NewPassword { proof, .. } => Some(proof),

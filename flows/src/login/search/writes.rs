@@ -1,4 +1,4 @@
-//! What each write of a plan does to the rows of the small world, and which guard it has.
+//! What each write of a plan does to the rows of the small world, and its guard.
 
 use super::{
     super::{
@@ -17,7 +17,7 @@ use super::{
     },
 };
 
-/// A transaction at work.
+/// A transaction in progress.
 pub(super) struct ModelWork<'a> {
     pub(super) before: &'a World,
     pub(super) world: World,
@@ -30,9 +30,9 @@ pub(super) struct ModelWork<'a> {
     recorded: Option<(u8, u8)>,
     /// The new browser value.
     browser: Option<u8>,
-    /// The session that the browser holds.
+    /// The session that the browser has.
     held_session: Option<u8>,
-    /// Where the attempt has ended.
+    /// The goal that the attempt has ended at.
     pub(super) ended: Option<GoalKind>,
 }
 
@@ -61,7 +61,7 @@ impl<'a> ModelWork<'a> {
         }
     }
 
-    /// The browser value and the cookies that the answer brings.
+    /// The browser value and the cookies of the answer.
     pub(super) fn answer_cookies(&self, reply: Reply) -> (Option<u8>, Option<CookieJar>) {
         match (reply, self.browser) {
             (Reply::BrowserChanged, browser) => (browser, None),
@@ -72,7 +72,7 @@ impl<'a> ModelWork<'a> {
         }
     }
 
-    /// Does one write; false if its guard does not hold.
+    /// Carries out one write; false if its guard does not hold.
     pub(super) fn write(&mut self, write: Write<'_>) -> bool {
         match write {
             Write::Lock(first) => self.still_counts(from_machine_first(first)),
@@ -209,7 +209,7 @@ impl<'a> ModelWork<'a> {
         row.is_some_and(|row| !row.ended) && self.new_secret(session)
     }
 
-    /// What holds the old secret of a session no longer holds the session.
+    /// A cookie with the old secret of a session no longer refers to it.
     fn new_secret(&mut self, session: u8) -> bool {
         for held in self
             .world
@@ -268,7 +268,7 @@ impl<'a> ModelWork<'a> {
             MoveSource::ByRow => self.flight.row,
         };
         if to == self.flight.browser {
-            // Without a new value nothing moves.
+            // Without a new value nothing is moved.
             return true;
         }
         let along = |index: usize, tab: &Tab| index == own || tab.previous.is_none();
@@ -294,7 +294,7 @@ impl<'a> ModelWork<'a> {
         true
     }
 
-    /// Keeps the truth: what this post has proven, whatever the machine made of it.
+    /// Records the truth: what this post has proven, whatever the machine concluded.
     pub(super) fn record_truth(&mut self) -> Result<(), Violation> {
         if self.stale && self.after == self.loaded {
             // Nothing was written to the attempt.
@@ -342,7 +342,7 @@ impl<'a> ModelWork<'a> {
         Ok(())
     }
 
-    /// Something held is known to its person alone, so the browser that posts it in time has it.
+    /// Only its person has something held, so the browser that posts it in time has it.
     fn prove_held(&mut self, mark: HeldMark, epoch: u8) -> Result<(), Violation> {
         let HeldMark { user, method, value: mark } = mark;
         if mark <= self.before.last_marks[usize::from(user)][usize::from(method)] {
