@@ -64,7 +64,7 @@ impl SmallDisk {
     /// would be taken for that of the copy.
     fn copy_back(&self) {
         for entry in fs::read_dir(&self.folder).expect("a folder").flatten() {
-            fs::remove_file(entry.path()).expect("it goes");
+            fs::remove_file(entry.path()).expect("it is removed");
         }
         for entry in fs::read_dir(&self.inside).expect("a folder").flatten() {
             fs::copy(entry.path(), self.folder.join(entry.file_name())).expect("it is copied");

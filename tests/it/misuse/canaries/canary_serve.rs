@@ -217,7 +217,7 @@ impl CanaryServe {
         let command = with(self.served.command(args), &self.settings);
         let (code, out, error) = run_with_status(command, input).await;
         assert_eq!(code == 0, good, "{args:?}: {out}{error}");
-        self.secrets.look_in(&format!("what {args:?} says"), &format!("{out}{error}"));
+        self.secrets.look_in(&format!("the output of {args:?}"), &format!("{out}{error}"));
     }
 
     /// Runs a command that succeeds.
