@@ -51,7 +51,8 @@ pub struct CliUser {
     /// The user that `sudo` names, if the command ran as root. Root can set the variable to anything, so it is a claim and
     /// never the actor.
     pub sudo_user: Option<String>,
-    /// Whether it ran in a user namespace (`user_namespaces(7)`), whose ids are not those of the machine: then `name` is `#UID`.
+    /// Whether it ran in a user namespace (`user_namespaces(7)`), whose ids are not those of the machine: then `name` is
+    /// `#UID`.
     pub in_user_namespace: bool,
 }
 

@@ -341,8 +341,8 @@ impl DelayPolicy {
         }
     }
 
-    /// When the `spent`-th failure is over the free ones, the end of the wait until the next try: the first wait, doubling up to
-    /// the longest.
+    /// The end of the wait after the `spent`-th failure, if that is beyond the free ones: the first wait, doubling up to the
+    /// longest.
     fn delay_after(&self, spent: i64, now: Timestamp) -> Option<Timestamp> {
         let over = spent.checked_sub(self.free).filter(|over| *over >= 0)?;
         let doublings = u32::try_from(over).unwrap_or(u32::MAX).min(20);
