@@ -98,18 +98,18 @@ fn find_cycles<'a>(edges: &Edges<'a>) -> BTreeSet<Cycle<'a>> {
     let reached: BTreeMap<&str, Cycle<'_>> =
         edges.keys().map(|file| (*file, reachable_from(edges, file))).collect();
     let leads_back = |from: &str, file: &str| reached.get(from).is_some_and(|to| to.contains(file));
-    let circle = |file: &&'a str| {
+    let cycle = |file: &&'a str| {
         reached[file].iter().filter(|other| leads_back(other, file)).copied().collect::<Cycle<'_>>()
     };
-    edges.keys().map(circle).filter(|circle| circle.len() > 1).collect()
+    edges.keys().map(cycle).filter(|cycle| cycle.len() > 1).collect()
 }
 
 /// The edges of a cycle, first those whose removal leaves the smallest cycle.
-fn closing_edges(edges: &Edges<'_>, circle: &Cycle<'_>) -> Vec<String> {
+fn closing_edges(edges: &Edges<'_>, cycle: &Cycle<'_>) -> Vec<String> {
     let mut inside = edges.clone();
-    inside.retain(|file, _| circle.contains(file));
+    inside.retain(|file, _| cycle.contains(file));
     for to in inside.values_mut() {
-        to.retain(|file, _| circle.contains(file));
+        to.retain(|file, _| cycle.contains(file));
     }
     let mut found = Vec::new();
     for (from, to) in &inside {
@@ -131,12 +131,12 @@ fn closing_edges(edges: &Edges<'_>, circle: &Cycle<'_>) -> Vec<String> {
 fn differences(edges: &Edges<'_>, rows: &[Cycle<'_>]) -> Vec<String> {
     let found: Vec<Cycle<'_>> = find_cycles(edges).into_iter().filter(|c| c.len() > 2).collect();
     let mut findings = Vec::new();
-    for circle in found.iter().filter(|circle| !rows.contains(circle)) {
-        let row = rows.iter().find(|row| !row.is_disjoint(circle)).cloned().unwrap_or_default();
-        let joined: Vec<&str> = circle.difference(&row).copied().collect();
+    for cycle in found.iter().filter(|cycle| !rows.contains(cycle)) {
+        let row = rows.iter().find(|row| !row.is_disjoint(cycle)).cloned().unwrap_or_default();
+        let joined: Vec<&str> = cycle.difference(&row).copied().collect();
         if !joined.is_empty() {
             findings.push(format!("{joined:?} joined a cycle; cut one of these edges:"));
-            findings.extend(closing_edges(edges, circle));
+            findings.extend(closing_edges(edges, cycle));
         }
     }
     for row in rows.iter().filter(|row| !found.contains(row)) {
@@ -178,10 +178,10 @@ fn circle_is_found_with_closing_edge() {
     ]);
     let sources: Vec<&Source> = sources.iter().collect();
     let edges = edges(&sources);
-    let circle: Cycle<'_> = ["flows/src/a.rs", "flows/src/b.rs", "flows/src/c/mod.rs"].into();
+    let cycle: Cycle<'_> = ["flows/src/a.rs", "flows/src/b.rs", "flows/src/c/mod.rs"].into();
     let pair: Cycle<'_> = ["flows/src/e.rs", "flows/src/f.rs"].into();
-    assert_eq!(find_cycles(&edges), [circle.clone(), pair].into());
-    assert_eq!(differences(&edges, std::slice::from_ref(&circle)), [""; 0]);
+    assert_eq!(find_cycles(&edges), [cycle.clone(), pair].into());
+    assert_eq!(differences(&edges, std::slice::from_ref(&cycle)), [""; 0]);
     let new = differences(&edges, &[]);
     assert_eq!(new.len(), 4, "{new:?}");
     assert!(
@@ -190,7 +190,7 @@ fn circle_is_found_with_closing_edge() {
         ),
         "{new:?}"
     );
-    let mut larger = circle;
+    let mut larger = cycle;
     larger.insert("flows/src/d.rs");
     assert_eq!(
         differences(&edges, &[larger]),
