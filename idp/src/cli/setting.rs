@@ -1,7 +1,7 @@
 //! `idp setting`.
 
 use clap::{Args, Subcommand};
-use flows::settings::{self, CurrentSetting, Setting as Known};
+use flows::settings::{self, CurrentSetting};
 use serde_json::{Value, json};
 use store::document::DocumentVersion;
 
@@ -37,7 +37,7 @@ pub(super) enum SettingCommand {
         #[command(flatten)]
         how: ReadArgs,
     },
-    /// Take the newest change of a setting back.
+    /// Undo the newest change of a setting.
     Undo {
         /// Name.
         name: String,
@@ -65,7 +65,7 @@ impl SettingCommand {
             Self::Set { name, value, change, json } => {
                 let authority = change.authority()?;
                 let cx = change.open().await?.cx().await?;
-                let setting = Known::find(&name)?;
+                let setting = settings::Setting::find(&name)?;
                 print_change(&settings::set(&cx, &authority, setting, &value).await??, json);
                 Ok(())
             }
@@ -73,7 +73,10 @@ impl SettingCommand {
             Self::Undo { name, change, json } => {
                 let authority = change.authority()?;
                 let cx = change.open().await?.cx().await?;
-                print_change(&settings::undo(&cx, &authority, Known::find(&name)?).await??, json);
+                print_change(
+                    &settings::undo(&cx, &authority, settings::Setting::find(&name)?).await??,
+                    json,
+                );
                 Ok(())
             }
         }
@@ -82,7 +85,8 @@ impl SettingCommand {
 
 async fn get(name: Option<&str>, args: &ReadArgs) -> CommandResult {
     let cx = args.at.open().await?.cx().await?;
-    let states = settings::current_settings(&cx, name.map(Known::find).transpose()?).await?;
+    let states =
+        settings::current_settings(&cx, name.map(settings::Setting::find).transpose()?).await?;
     if args.json {
         print::json(&states.iter().map(setting_json).collect::<Value>());
         return Ok(());
@@ -105,7 +109,7 @@ fn setting_json(state: &CurrentSetting) -> Value {
 
 async fn history(name: &str, args: &ReadArgs) -> CommandResult {
     let cx = args.at.open().await?.cx().await?;
-    let rows = settings::history(&cx, Known::find(name)?).await?;
+    let rows = settings::history(&cx, settings::Setting::find(name)?).await?;
     if args.json {
         print::json(&rows.iter().map(version_json).collect::<Value>());
     } else {
