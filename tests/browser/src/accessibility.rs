@@ -10,7 +10,7 @@ use chromiumoxide::cdp::browser_protocol::{
 
 use crate::browser::Tab;
 
-/// The Shift key in `modifiers` of the DevTools protocol.
+/// The Shift key in `modifiers` of the `DevTools` protocol.
 const SHIFT: i64 = 8;
 
 /// Layout problems: sideways scrolling, clipped text and overlapping elements.
