@@ -104,10 +104,30 @@ pub enum AttemptLookup {
     ThisBrowser(Attempt),
     /// A completed attempt of this browser, named with the cookie that it had before (a double click).
     PreviousCookie(Box<LoadedAttempt>),
-    /// A genuine page of another cookie: two tabs opened at once. Nothing is proven in it, so it can be shown again.
-    OtherCookie(AuthorizationRequest),
+    /// A genuine page that can no longer be posted. Nothing is proven in it, so its request can be shown on a new one.
+    Stale(StalePage),
     /// Nothing that can be continued: the browser starts again.
     NotFound,
+}
+
+/// The request of a page that can no longer be posted.
+#[derive(Clone, Debug)]
+pub struct StalePage {
+    /// The request, as it was checked when the page was made.
+    pub request: AuthorizationRequest,
+    /// What the page was made for.
+    pub purpose: Purpose,
+    /// Why it cannot be posted.
+    pub reason: StaleReason,
+}
+
+/// Why a page can no longer be posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StaleReason {
+    /// Its browser has another cookie now: two tabs were opened at once, or another one signed in.
+    OtherCookie,
+    /// It was left open for longer than an hour.
+    Old,
 }
 
 impl Attempt {
@@ -195,9 +215,7 @@ fn parse_name(cx: &Cx, name: &str) -> Option<AttemptName> {
         return name.parse().ok().map(AttemptName::Row);
     };
     let sealed = open_sealed(cx, sealed)?;
-    let is_fresh = cx.now.since(sealed.at) <= SEALED_FOR;
-    (is_fresh && cx.find_client(&sealed.request.client_id).is_some())
-        .then(|| AttemptName::Page(Box::new(sealed)))
+    cx.find_client(&sealed.request.client_id).is_some().then(|| AttemptName::Page(Box::new(sealed)))
 }
 
 /// Finds the attempt that a page names.
@@ -238,17 +256,18 @@ fn classify(
         // Also when the same page is posted twice: the first post has created the row.
         (Some(row), _) => classify_row(cx, browser_context, row),
         (None, AttemptName::Row(_)) => AttemptLookup::NotFound,
-        (None, AttemptName::Page(sealed)) if sealed.browser != browser_context.browser => {
-            AttemptLookup::OtherCookie(sealed.request)
-        }
         (None, AttemptName::Page(sealed)) => {
+            let stale = stale_reason(cx, browser_context, &sealed);
             let SealedAttempt { id, at, purpose, request, .. } = *sealed;
-            AttemptLookup::ThisBrowser(Attempt::Sealed {
-                id,
-                at,
-                purpose,
-                request: Box::new(request),
-            })
+            match stale {
+                Some(reason) => AttemptLookup::Stale(StalePage { request, purpose, reason }),
+                None => AttemptLookup::ThisBrowser(Attempt::Sealed {
+                    id,
+                    at,
+                    purpose,
+                    request: Box::new(request),
+                }),
+            }
         }
     }
 }
@@ -262,9 +281,22 @@ pub fn open_sealed_request(
     name: &str,
 ) -> Option<AuthorizationRequest> {
     let sealed = open_sealed(cx, name.strip_prefix(SEALED_PREFIX)?)?;
-    let fresh = cx.now.since(sealed.at) <= SEALED_FOR;
-    let own = sealed.browser == browser_context.browser && sealed.purpose == Purpose::SignIn;
-    (fresh && own).then_some(sealed.request)
+    let can_be_posted = stale_reason(cx, browser_context, &sealed).is_none();
+    (can_be_posted && sealed.purpose == Purpose::SignIn).then_some(sealed.request)
+}
+
+fn stale_reason(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    sealed: &SealedAttempt,
+) -> Option<StaleReason> {
+    if sealed.browser != browser_context.browser {
+        Some(StaleReason::OtherCookie)
+    } else if cx.now.since(sealed.at) > SEALED_FOR {
+        Some(StaleReason::Old)
+    } else {
+        None
+    }
 }
 
 fn open_sealed(cx: &Cx, sealed: &str) -> Option<SealedAttempt> {

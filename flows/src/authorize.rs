@@ -9,14 +9,10 @@
 //!
 //! A stranger's request writes nothing (decision 12). With a session this GET acts, on top-level navigation only.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use store::{
-    Timestamp,
-    session::{LiveSession, SessionWithConsent},
-};
-use url::Url;
+use store::session::{LiveSession, SessionWithConsent};
 
 use crate::{
     Cx, Result, attempt,
@@ -33,6 +29,8 @@ use crate::{
 /// A redirect to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientRedirect {
+    /// The client.
+    pub client_id: String,
     /// The whole URL; it is always built from a registered redirect URI.
     pub location: String,
 }
@@ -91,12 +89,15 @@ fn rejection_outcome(cx: &Cx, rejected: &RejectedRequest) -> AuthorizeOutcome {
 /// request is sealed for a GET that carries them (decision 13).
 pub fn post(cx: &Cx, params: &Params) -> Result<Result<String, AuthorizeOutcome>> {
     match request::check(cx, params) {
-        Ok((request, _)) => {
-            let posted = PostedRequest { at: cx.now, request };
-            Ok(Ok(cx.root.seal_text(&cx.rng, POSTED_AAD, &serde_json::to_vec(&posted)?)?))
-        }
+        Ok((request, _)) => seal_request(cx, request).map(Ok),
         Err(rejected) => Ok(Err(rejection_outcome(cx, &rejected))),
     }
+}
+
+/// Seals a checked request for [`resume`].
+pub(crate) fn seal_request(cx: &Cx, request: AuthorizationRequest) -> Result<String> {
+    let plain = serde_json::to_vec(&PostedRequest { request })?;
+    Ok(cx.root.seal_text(&cx.rng, POSTED_AAD, &plain)?)
 }
 
 /// Handles the GET that [`post`] redirects to.
@@ -110,23 +111,28 @@ pub async fn resume(
         .open_text(POSTED_AAD, sealed)
         .ok()
         .and_then(|plain| serde_json::from_slice(&plain).ok());
-    let Some(posted) = opened.filter(|posted| cx.now.since(posted.at) <= POSTED_FOR) else {
-        return Ok(AuthorizeOutcome::Page {
-            why: "the posted request is not from here, or too old",
-        });
+    let Some(PostedRequest { request }) = opened else {
+        return Ok(AuthorizeOutcome::Page { why: "the posted request is not from here" });
     };
-    let Some(client) = cx.find_client(&posted.request.client_id).cloned() else {
-        return Ok(AuthorizeOutcome::Page { why: "client_id is not registered" });
-    };
-    proceed(cx, browser_context, posted.request, client).await
+    // It can be opened again from the history at any time, like the address of a request by GET.
+    match find_entitled_client(cx, &request) {
+        Some(client) => proceed(cx, browser_context, request, client).await,
+        None => Ok(AuthorizeOutcome::Page {
+            why: "the client is not registered any more, or not with this redirect_uri",
+        }),
+    }
+}
+
+/// The client of a request that was checked earlier, if it still has the redirect URI.
+fn find_entitled_client(cx: &Cx, request: &AuthorizationRequest) -> Option<Arc<Client>> {
+    let client = cx.find_client(&request.client_id)?;
+    client.has_redirect_uri(&request.redirect_uri).then(|| client.clone())
 }
 
 const POSTED_AAD: &[u8] = b"vestibule/posted-request/v1";
-const POSTED_FOR: Duration = Duration::from_mins(5);
 
 #[derive(Serialize, Deserialize)]
 struct PostedRequest {
-    at: Timestamp,
     request: AuthorizationRequest,
 }
 
@@ -186,7 +192,7 @@ pub(crate) fn sign_in_page(
     browser_context: &BrowserContext,
     request: AuthorizationRequest,
 ) -> Result<Option<AuthorizePage>> {
-    let Some(client) = cx.find_client(&request.client_id).cloned() else { return Ok(None) };
+    let Some(client) = find_entitled_client(cx, &request) else { return Ok(None) };
     let attempt = attempt::seal(cx, &browser_context.browser, Purpose::SignIn, &request)?;
     Ok(Some(AuthorizePage { attempt, request, client }))
 }
@@ -246,16 +252,8 @@ fn client_redirect(
         Some((_, "")) => "",
         Some(_) => "&",
     };
-    ClientRedirect { location: format!("{base}{joint}{}", query.finish()) }
-}
-
-/// What a page's `form-action` must allow besides `'self'`: browsers apply it to the redirect after the post (decision 18).
-/// An origin for http and https, a scheme for private schemes.
-#[must_use]
-pub fn form_action_source(redirect_uri: &str) -> Option<String> {
-    let url = Url::parse(redirect_uri).ok()?;
-    match url.scheme() {
-        "http" | "https" => Some(url.origin().ascii_serialization()),
-        scheme => Some(format!("{scheme}:")),
+    ClientRedirect {
+        client_id: request.client_id.clone(),
+        location: format!("{base}{joint}{}", query.finish()),
     }
 }

@@ -6,9 +6,9 @@ use store::session::SessionWithConsent;
 
 use crate::{
     Cx, Result, attempt,
-    attempt::{Attempt, AttemptLookup, BrowserContext, Purpose},
+    attempt::{Attempt, AttemptLookup, BrowserContext, Purpose, StalePage},
     audit::{self, event, outcome::Refused},
-    authorize::{AuthorizePage, ClientRedirect, code_redirect, error_redirect},
+    authorize::{self, AuthorizePage, ClientRedirect, code_redirect, error_redirect},
     client::Client,
     interaction::{self, Need, SignedInUser},
     login::state::State,
@@ -37,7 +37,10 @@ pub enum ConsentOutcome {
     Client(ClientRedirect),
     /// Show the sign-in page.
     SignIn(Box<AuthorizePage>),
-    /// Nothing that can be continued: the browser starts again.
+    /// The page was left open for too long: its request is decided about anew, at the authorization endpoint, which reads it
+    /// sealed.
+    Decide(String),
+    /// No attempt that can be continued.
     StartAgain,
 }
 
@@ -95,7 +98,8 @@ pub async fn decide(
     decision: ConsentDecision,
 ) -> Result<ConsentOutcome> {
     let Some(question) = find_prompt(cx, browser_context, name).await? else {
-        return Ok(ConsentOutcome::StartAgain);
+        let stale = find_stale(cx, browser_context, name).await?;
+        return Ok(stale.map_or(ConsentOutcome::StartAgain, ConsentOutcome::Decide));
     };
     match decision {
         ConsentDecision::Allow => allow(cx, browser_context, question).await,
@@ -104,12 +108,30 @@ pub async fn decide(
     }
 }
 
+/// The sealed request of a consent page that can no longer be posted.
+pub async fn find_stale(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<Option<String>> {
+    let mut conn = cx.db.read().await?;
+    match attempt::find(cx, &mut conn, browser_context, name).await? {
+        AttemptLookup::Stale(StalePage { request, purpose: Purpose::Ask, .. }) => {
+            authorize::seal_request(cx, request).map(Some)
+        }
+        AttemptLookup::Stale(_)
+        | AttemptLookup::ThisBrowser(_)
+        | AttemptLookup::PreviousCookie(_)
+        | AttemptLookup::NotFound => Ok(None),
+    }
+}
+
 fn to_sign_in(
     cx: &Cx,
     browser_context: &BrowserContext,
     request: AuthorizationRequest,
 ) -> Result<ConsentOutcome> {
-    Ok(crate::authorize::sign_in_page(cx, browser_context, request)?
+    Ok(authorize::sign_in_page(cx, browser_context, request)?
         .map_or(ConsentOutcome::StartAgain, |asked| ConsentOutcome::SignIn(Box::new(asked))))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 /// An address in two spellings: as its owner writes it, for sending mail, and canonical, for look-ups.
@@ -12,7 +13,7 @@ pub struct EmailAddress {
 }
 
 /// Why an address is refused, in words for the person who typed it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum BadEmail {
     /// Nothing was typed.
     #[error("an e-mail address is needed")]

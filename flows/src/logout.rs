@@ -23,13 +23,13 @@ pub enum LogoutOutcome {
     Ask {
         /// The signed-in person's name.
         person: String,
-        /// The registered redirect URI that the browser is sent to afterwards.
-        redirect_uri: Option<String>,
     },
     /// Signed out: redirect to this address of the client's, or show our own page.
     SignedOut {
         /// The registered address, with `state`.
         redirect_uri: Option<String>,
+        /// The client of the hint.
+        client: Option<String>,
     },
 }
 
@@ -51,13 +51,13 @@ pub async fn logout(
     let mut conn = cx.db.read().await?;
     let live = session::live(cx, &mut conn, browser_context.session.as_ref()).await?;
     drop(conn);
-    let Some(live) = live else { return Ok(LogoutOutcome::SignedOut { redirect_uri }) };
+    let client = hint.as_ref().and_then(|hint| hinted_client(cx, hint)).map(str::to_owned);
+    let Some(live) = live else { return Ok(LogoutOutcome::SignedOut { redirect_uri, client }) };
     let is_hinted_session = hint.as_ref().is_some_and(|hint| hint.sid == live.sid);
     if !is_hinted_session && !confirmed {
-        return Ok(LogoutOutcome::Ask { person: live.name, redirect_uri });
+        return Ok(LogoutOutcome::Ask { person: live.name });
     }
-    let cause =
-        EndReason::SignedOut { client: hint.as_ref().and_then(|hint| hinted_client(cx, hint)) };
+    let cause = EndReason::SignedOut { client: client.as_deref() };
     cx.db
         .write(async |tx| {
             session::end(
@@ -69,7 +69,7 @@ pub async fn logout(
             .await
         })
         .await?;
-    Ok(LogoutOutcome::SignedOut { redirect_uri })
+    Ok(LogoutOutcome::SignedOut { redirect_uri, client })
 }
 
 /// The hint, if it is an ID token of ours (expired ones count) and for the client that is named beside it, if one is.

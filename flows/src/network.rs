@@ -10,6 +10,7 @@ mod prefix;
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
 use store::{HitResult, Timestamp, UserId};
 
 pub use self::prefix::{Network, NetworkSize};
@@ -27,7 +28,7 @@ const FAILURE_WINDOW: Duration = Duration::from_mins(5);
 const POSTS_PER_SIGN_IN: i64 = 2;
 
 /// A network that is rate limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimited {
     /// How large it is.
     pub size: NetworkSize,

@@ -1,6 +1,7 @@
 //! Rules for a new password (decision 2): long enough, not a known one, not made of the person's own words.
 
 use keys::{HashingCaller, Password, PasswordHash, blocklist};
+use serde::{Deserialize, Serialize};
 use store::{Tx, UserId};
 use unicode_normalization::UnicodeNormalization;
 
@@ -12,8 +13,11 @@ use crate::{
 };
 
 /// Why a new password is not acceptable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum BadPassword {
+    /// Nothing was typed.
+    #[error("it is empty")]
+    Empty,
     /// Fewer characters than the setting demands.
     #[error("it needs at least {0} characters")]
     Short(i64),
@@ -63,6 +67,9 @@ fn folded(text: &str) -> String {
 /// Parses a new password and checks it.
 pub fn check(typed: &str, context: &Context) -> Result<Password, BadPassword> {
     let password = Password::parse(typed).map_err(|_| BadPassword::Long)?;
+    if typed.trim().is_empty() {
+        return Err(BadPassword::Empty);
+    }
     let length = i64::try_from(password.code_points()).unwrap_or(i64::MAX);
     if length < context.min_length {
         return Err(BadPassword::Short(context.min_length));

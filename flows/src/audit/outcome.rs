@@ -62,6 +62,7 @@ outcomes! {
     /// The result of requesting a code.
     CodeRequest {
         Queued = "queued", QueuedAgain = "queued_again", OnItsWay = "on_its_way", TooMany = "too_many",
+        Paused = "paused",
     }
     /// How a job failed.
     JobOutcome { Superseded = "superseded", Refused = "refused", GivenUp = "given_up", Malformed = "malformed" }

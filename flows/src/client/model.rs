@@ -11,6 +11,7 @@ use super::{
         SubjectType,
     },
     profile::Profile,
+    redirect_uri,
 };
 
 /// A client: a registered one, or one that is to be registered.
@@ -51,6 +52,12 @@ impl Client {
     #[must_use]
     pub fn is_native(&self) -> bool {
         self.metadata.application_type == ApplicationType::Native
+    }
+
+    /// Whether it has registered this redirect URI.
+    pub(crate) fn has_redirect_uri(&self, given: &str) -> bool {
+        let Metadata { redirect_uris, application_type, .. } = &self.metadata;
+        redirect_uris.iter().any(|uri| redirect_uri::is_same(uri, given, *application_type))
     }
 
     /// Whether it may use this at the token endpoint.

@@ -38,6 +38,36 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether a redirect URI is the registered one: the same text (RFC 9700, section 2.1). A native client chooses the port of
+/// its loopback address (RFC 8252, section 7.3), of which the path `/` may be left out.
+pub(super) fn is_same(registered: &str, given: &str, application: ApplicationType) -> bool {
+    registered == given
+        || application == ApplicationType::Native
+            && without_port(given)
+                .is_some_and(|given| without_port(registered).is_some_and(|uri| uri == given))
+}
+
+/// Host and path of an http URI on `127.0.0.1` or `[::1]`, without its port. `localhost` is compared as it is: a name can
+/// be pointed elsewhere.
+fn without_port(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("http://")?;
+    let host = ["127.0.0.1", "[::1]"].into_iter().find(|host| rest.starts_with(host))?;
+    let rest = &rest[host.len()..];
+    let path = match rest.strip_prefix(':') {
+        Some(rest) => {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            rest[..digits].parse::<u16>().ok()?;
+            &rest[digits..]
+        }
+        None => rest,
+    };
+    match path.chars().next() {
+        None => Some((host, "/")),
+        Some('/' | '?') => Some((host, path)),
+        Some(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +107,40 @@ mod tests {
         assert_eq!(http.unwrap_err(), "http is only for loopback; use https");
         assert!(parse("org.example.app:/callback", WEB).unwrap_err().contains("--profile native"));
         assert!(parse("app:/callback", NATIVE).unwrap_err().contains("reversed domain name"));
+    }
+
+    #[test]
+    fn only_loopback_literal_port_may_vary() {
+        let same = |registered: &str, given: &str| is_same(registered, given, NATIVE);
+        let registered = "http://127.0.0.1/callback";
+        assert!(same(registered, "http://127.0.0.1:51004/callback"));
+        assert!(same(registered, "http://127.0.0.1:80/callback"));
+        assert!(same("http://[::1]:8000/cb", "http://[::1]:9/cb"));
+        for (registered, given) in [
+            ("http://127.0.0.1", "http://127.0.0.1:51004"),
+            ("http://127.0.0.1/", "http://127.0.0.1:51004"),
+            ("http://127.0.0.1", "http://127.0.0.1:51004/"),
+            ("http://[::1]", "http://[::1]:51004"),
+        ] {
+            assert!(same(registered, given), "{registered} {given}");
+            assert!(!is_same(registered, given, WEB), "{registered} {given}");
+        }
+        for given in [
+            "http://localhost:51004/callback",
+            "http://127.0.0.1:51004/callback/",
+            "http://127.0.0.1:51004/callback?a=b",
+            "http://127.0.0.1:51004/x/../callback",
+            "http://127.0.0.1:51004@evil.example/callback",
+            "http://127.0.0.1:/callback",
+            "http://127.0.0.1:99999/callback",
+            "http://127.0.0.1.evil.example/callback",
+            "http://127.0.0.2:51004/callback",
+            "https://127.0.0.1:51004/callback",
+            "http://127.1:51004/callback",
+        ] {
+            assert!(!same(registered, given), "{given}");
+        }
+        assert!(!same("http://localhost/callback", "http://localhost:1/callback"));
+        assert!(!same("https://app.example/callback", "https://app.example:1/callback"));
     }
 }

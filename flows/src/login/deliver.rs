@@ -37,7 +37,8 @@ pub(super) async fn open_challenge(
     let cx = work.cx;
     let Some(address) = work.user()?.email.clone() else { return Err(Error::Conflict) };
     let throttle_subject = work.throttle_subject(tx).await?;
-    let may_send = send_quota::charge_send(cx, tx, &throttle_subject).await?;
+    let outcome = send_quota::charge_send(cx, tx, &throttle_subject).await?;
+    let may_send = outcome == CodeRequest::Queued;
     let row = EmailChallenge {
         id: challenge.id,
         user_id: first.user,
@@ -67,7 +68,6 @@ pub(super) async fn open_challenge(
     if may_send {
         jobs::insert(cx, tx, CodeMail { challenge: row.id }, Some(&work.request.client_id)).await?;
     }
-    let outcome = if may_send { CodeRequest::Queued } else { CodeRequest::TooMany };
     record_requested(work, tx, &row, outcome).await
 }
 
@@ -86,8 +86,9 @@ pub(super) async fn send_again(
         return record_requested(work, tx, &row, CodeRequest::OnItsWay).await;
     }
     let throttle_subject = work.throttle_subject(tx).await?;
-    if !send_quota::charge_send(cx, tx, &throttle_subject).await? {
-        return record_requested(work, tx, &row, CodeRequest::TooMany).await;
+    let outcome = send_quota::charge_send(cx, tx, &throttle_subject).await?;
+    if outcome != CodeRequest::Queued {
+        return record_requested(work, tx, &row, outcome).await;
     }
     let language = work.browser_context.requester.language;
     if !store::email_challenge::record_send(tx, &row, language, cx.now).await? {

@@ -25,7 +25,7 @@ use super::{
     mailed_method::{self, ChallengeState, CodeComparison},
     method::MailedMethod,
     record_out_of_turn,
-    refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
+    refusal::{CodeRefusal, MailRefusal, Refusal},
     second_step::{MailedVerifier, ProofOwner, SecondChecked, Verdict},
     show_on_conflict, typed_code,
 };
@@ -87,7 +87,7 @@ async fn was_completed(cx: &Cx, browser_context: &BrowserContext, name: &str) ->
             loaded.state.is_second_step_proven() && loaded.state.challenge().is_some()
         }
         AttemptLookup::ThisBrowser(Attempt::Sealed { .. })
-        | AttemptLookup::OtherCookie(_)
+        | AttemptLookup::Stale(_)
         | AttemptLookup::NotFound => false,
     })
 }
@@ -107,9 +107,7 @@ async fn judge_once(
         AttemptLookup::ThisBrowser(sealed @ Attempt::Sealed { .. }) => {
             return Ok(Answer::Show(sealed.id(), None));
         }
-        AttemptLookup::PreviousCookie(_)
-        | AttemptLookup::OtherCookie(_)
-        | AttemptLookup::NotFound => {
+        AttemptLookup::PreviousCookie(_) | AttemptLookup::Stale(_) | AttemptLookup::NotFound => {
             return Ok(Answer::StartAgain);
         }
     };
@@ -137,26 +135,20 @@ async fn judge(
     typed: &str,
 ) -> Result<Answer> {
     let id = post.attempt.row.id;
-    let read = match typed_code::parse(typed) {
-        Err(refusal) if typed.trim().is_empty() => {
-            return Ok(Answer::Show(id, Some(refusal.into())));
-        }
-        read => read,
+    // What is not six digits is compared with nothing, so it costs no try (misuse case 6).
+    let code = match typed_code::parse(typed) {
+        Ok(code) => code,
+        Err(refusal) => return Ok(Answer::Show(id, Some(refusal.into()))),
     };
     let is_stranger = post.throttle_subject.is_stranger();
     let about = async || Ok(post.audit_subject());
     if let Admission::Paused(rate_limited) = Admission::for_guess(cx, is_stranger, about).await? {
         return Ok(Answer::Show(id, Some(Refusal::NetworkPaused(rate_limited))));
     }
-    // A text that is not a code also counts as a guess (misuse case 6), but the same one only once.
-    let guess = read.as_deref().unwrap_or(typed);
-    let charged = charge::charge_guess(cx, post, guess).await?;
-    let verdict = match (&charged, &read) {
-        (Err(refusal), _) => Verdict::Refused(*refusal),
-        (Ok(_), Err(refusal)) => Verdict::Refused((*refusal).into()),
-        (Ok(charge), Ok(code)) => {
-            compare(cx, browser_context, post, code, charge.tries_left).await?
-        }
+    let charged = charge::charge_guess(cx, post, &code).await?;
+    let verdict = match &charged {
+        Err(refusal) => Verdict::Refused(*refusal),
+        Ok(charge) => compare(cx, browser_context, post, &code, charge.tries_left).await?,
     };
     let charge = charged.ok();
     let work = UnitOfWork::for_post(cx, browser_context, post);
@@ -337,7 +329,7 @@ const fn refusal_outcome(refusal: Refusal) -> CodeOutcome {
         }
         Refusal::Code(CodeRefusal::Wrong(_))
         | Refusal::Mail(MailRefusal::SendLater(_))
-        | Refusal::Password(PasswordRefusal::Wrong | PasswordRefusal::Paused(_))
+        | Refusal::Password(_)
         | Refusal::NewPassword(_)
         | Refusal::NetworkPaused(_)
         | Refusal::StartAgain

@@ -20,6 +20,7 @@ pub mod method;
 pub mod new_password;
 pub mod password;
 mod plan;
+pub mod posted_refusal;
 mod record;
 mod reference;
 pub mod refusal;
@@ -37,7 +38,9 @@ mod machine_tests;
 mod search;
 
 pub use code_window::CodeValidity;
-pub use show::{CodeView, MailStatus, ResendTime, SignInPage, StepView, show};
+pub use show::{
+    CodeView, DuePage, MailStatus, PageRevision, ResendTime, SignInPage, StepView, show,
+};
 
 use std::time::Duration;
 
@@ -46,7 +49,7 @@ use store::AttemptId;
 
 use crate::{
     Cx, Error, Result, attempt,
-    attempt::{Attempt, AttemptLookup, BrowserContext, LoadedAttempt},
+    attempt::{Attempt, AttemptLookup, BrowserContext, LoadedAttempt, StalePage, StaleReason},
     audit::{self, event, outcome::Refused},
     authorize::{AuthorizePage, ClientRedirect},
     interaction::Need,
@@ -94,8 +97,15 @@ pub enum Answer {
     },
     /// Redirect to the client without a sign-in.
     Client(ClientRedirect),
-    /// The page was made for another cookie: the same page again.
-    FreshPage(Box<AuthorizePage>),
+    /// Back at the password, at the person's request: with the address of the attempt, if it had one.
+    Restarted {
+        /// The attempt.
+        id: AttemptId,
+        /// The address, for the form.
+        address: String,
+    },
+    /// A new sign-in page for the same request, and why the posted one could not be used, if that was not asked for.
+    FreshPage(Box<AuthorizePage>, Option<StaleReason>),
     /// The hashing pool is full: the page again, with the address, never the password.
     Busy {
         /// The page.
@@ -176,21 +186,23 @@ fn attempt_or_answer(
 ) -> Result<Result<Attempt, Answer>> {
     Ok(match found {
         AttemptLookup::ThisBrowser(attempt) => Ok(attempt),
-        AttemptLookup::OtherCookie(request) => {
-            Err(match crate::authorize::sign_in_page(cx, browser_context, request)? {
-                Some(asked) => Answer::FreshPage(Box::new(asked)),
-                None => Answer::StartAgain,
-            })
-        }
+        AttemptLookup::Stale(page) => Err(answer_stale(cx, browser_context, page)?),
         AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => Err(Answer::StartAgain),
     })
+}
+
+/// A new page for the request of one that can no longer be posted.
+fn answer_stale(cx: &Cx, browser_context: &BrowserContext, page: StalePage) -> Result<Answer> {
+    let fresh = crate::authorize::sign_in_page(cx, browser_context, page.request)?;
+    Ok(fresh
+        .map_or(Answer::StartAgain, |fresh| Answer::FreshPage(Box::new(fresh), Some(page.reason))))
 }
 
 /// The answer to a page whose form token is no longer valid. Nothing is done.
 #[derive(Debug)]
 pub enum StaleForm {
-    /// It was made for another cookie, when two tabs were opened at once: the same page again.
-    FreshPage(Box<AuthorizePage>),
+    /// It can no longer be posted: a new page for the same request.
+    FreshPage(Box<AuthorizePage>, StaleReason),
     /// It is of this browser, whose cookie has changed since: the page that is due.
     NextStep(NextStep),
     /// It is not of this browser.
@@ -216,9 +228,11 @@ pub async fn resolve_stale_form(
             }
             StaleForm::NextStep(due)
         }
-        AttemptLookup::OtherCookie(request) => {
-            crate::authorize::sign_in_page(cx, browser_context, request)?
-                .map_or(StaleForm::NotThisBrowser, |asked| StaleForm::FreshPage(Box::new(asked)))
+        AttemptLookup::Stale(page) => {
+            crate::authorize::sign_in_page(cx, browser_context, page.request)?
+                .map_or(StaleForm::NotThisBrowser, |fresh| {
+                    StaleForm::FreshPage(Box::new(fresh), page.reason)
+                })
         }
         AttemptLookup::ThisBrowser(Attempt::Sealed { .. })
         | AttemptLookup::PreviousCookie(_)
@@ -234,13 +248,24 @@ pub async fn restart(cx: &Cx, browser_context: &BrowserContext, name: &str) -> R
     };
     match attempt {
         Attempt::Row(loaded) => {
-            apply::apply_input(cx, browser_context, &loaded, Input::Restart).await
+            let address = address_of(cx, &loaded).await?;
+            match apply::apply_input(cx, browser_context, &loaded, Input::Restart).await? {
+                Answer::Next(id, NextStep::Password) => Ok(Answer::Restarted { id, address }),
+                answer => Ok(answer),
+            }
         }
         Attempt::Sealed { request, .. } => {
             Ok(crate::authorize::sign_in_page(cx, browser_context, *request)?
-                .map_or(Answer::StartAgain, |asked| Answer::FreshPage(Box::new(asked))))
+                .map_or(Answer::StartAgain, |asked| Answer::FreshPage(Box::new(asked), None)))
         }
     }
+}
+
+/// The address that an attempt was begun with, as the account has it; empty where no first step is proven.
+async fn address_of(cx: &Cx, loaded: &LoadedAttempt) -> Result<String> {
+    let Some(user) = loaded.state.user() else { return Ok(String::new()) };
+    let user = store::user::by_id(&mut cx.db.read().await?, user).await?;
+    Ok(user.and_then(|user| user.email).unwrap_or_default())
 }
 
 /// "Cancel": back to the client with `access_denied`.

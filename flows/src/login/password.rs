@@ -8,7 +8,7 @@ use keys::{HasherBusy, HashingCaller, HashingPermit, Password, PasswordHash};
 use store::{Timestamp, Tx, throttle::ThrottleKind, user::UserWithPassword};
 
 use super::{
-    Answer, apply,
+    Answer, answer_stale, apply,
     apply::UnitOfWork,
     machine::Input,
     show_on_conflict,
@@ -110,7 +110,7 @@ async fn audit_subject(
     let mut conn = cx.db.read().await?;
     let client = match attempt::find(cx, &mut conn, browser_context, name).await? {
         AttemptLookup::ThisBrowser(attempt) => Some(attempt.request().client_id.clone()),
-        AttemptLookup::OtherCookie(request) => Some(request.client_id),
+        AttemptLookup::Stale(page) => Some(page.request.client_id),
         AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => None,
     };
     Ok(AuditSubject { user: None, client })
@@ -151,10 +151,8 @@ async fn judge_admitted(
     let found = attempt::find(cx, &mut conn, browser_context, name).await?;
     let attempt = match found {
         AttemptLookup::ThisBrowser(attempt) => attempt,
-        AttemptLookup::OtherCookie(request) => {
-            let again = crate::authorize::sign_in_page(cx, browser_context, request)?;
-            let anew = again.map_or(Answer::StartAgain, |asked| Answer::FreshPage(Box::new(asked)));
-            return Ok(Judgement::without_failure(anew));
+        AttemptLookup::Stale(page) => {
+            return Ok(Judgement::without_failure(answer_stale(cx, browser_context, page)?));
         }
         AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => {
             return Ok(Judgement::without_failure(Answer::StartAgain));
@@ -273,9 +271,9 @@ async fn own_attempt(
     let mut conn = cx.db.read().await?;
     Ok(match attempt::find(cx, &mut conn, browser_context, name).await? {
         AttemptLookup::ThisBrowser(attempt) => Some(attempt),
-        AttemptLookup::OtherCookie(_)
-        | AttemptLookup::PreviousCookie(_)
-        | AttemptLookup::NotFound => None,
+        AttemptLookup::Stale(_) | AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => {
+            None
+        }
     })
 }
 

@@ -1,12 +1,15 @@
 //! Why an input was refused, by what was posted. A page has texts for its own refusals; those of another step have one
 //! common text ([`PageMessage`]).
 
+use serde::{Deserialize, Serialize};
 use store::Timestamp;
 
-use crate::{account::password::BadPassword, network::RateLimited};
+use crate::{
+    account::password::BadPassword, attempt::StaleReason, email::BadEmail, network::RateLimited,
+};
 
 /// Why an input was refused, in as many variants as the person and the trail need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// Of an address and a password.
     Password(PasswordRefusal),
@@ -25,16 +28,25 @@ pub enum Refusal {
 }
 
 /// What is wrong with an address and a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PasswordRefusal {
     /// Unknown address or wrong password: the same text for both.
     Wrong,
     /// Too many wrong passwords; try again at this time.
     Paused(Timestamp),
+    /// Fields that cannot be judged as they were filled in.
+    Fields {
+        /// What is wrong with the address.
+        email: Option<BadEmail>,
+        /// Whether the password was left empty.
+        no_password: bool,
+    },
+    /// The page that was posted had become unusable, and this is a new one.
+    Stale(StaleReason),
 }
 
 /// What is wrong with a typed code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CodeRefusal {
     /// It is not the code; the number of tries left.
     Wrong(i64),
@@ -49,7 +61,7 @@ pub enum CodeRefusal {
 }
 
 /// What is wrong with a mailed code, or with requesting its mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MailRefusal {
     /// Right but late: the same code was sent again.
     Late,

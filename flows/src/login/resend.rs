@@ -112,6 +112,9 @@ async fn resend_verdict(
     let next = resend_at(cx, &post.challenge);
     let quota = used_up_until(cx, sql, &post.throttle_subject).await?;
     let later = quota.map_or(next, |quota| quota.max(next));
+    // A code that is not judged is not mailed either.
+    let paused = post.throttle_subject.codes_paused_until(cx, sql).await?;
+    let later = paused.map_or(later, |paused| paused.max(later));
     Ok(mailed_method::resend_verdict(ResendFacts {
         earliest: (later > cx.now).then_some(later),
         is_exhausted: post.challenge.tries >= post.throttle_subject.code_tries(cx),

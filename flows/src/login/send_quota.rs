@@ -8,7 +8,7 @@ use store::{
 };
 
 use super::throttle_subject::ThrottleSubject;
-use crate::{Cx, Result};
+use crate::{Cx, Result, audit::outcome::CodeRequest};
 
 fn quotas(cx: &Cx) -> [Quota; 2] {
     let hour = Duration::from_hours(1);
@@ -37,19 +37,22 @@ pub(super) async fn used_up_until(
     Ok(until)
 }
 
-/// Charges one mail to the quotas, or none.
+/// Charges one mail to the quotas, or none; none either while no code is judged.
 pub(super) async fn charge_send(
     cx: &Cx,
     tx: &mut Tx,
     throttle_subject: &ThrottleSubject,
-) -> Result<bool> {
+) -> Result<CodeRequest> {
+    if throttle_subject.codes_paused_until(cx, tx).await?.is_some() {
+        return Ok(CodeRequest::Paused);
+    }
     let (key, quotas) = (throttle_subject.mail_counter(), quotas(cx));
     let taken = throttle::charge_quotas(tx, key, quotas, cx.now).await?;
     if taken == [true; 2] {
-        return Ok(true);
+        return Ok(CodeRequest::Queued);
     }
     for (quota, _) in quotas.iter().zip(taken).filter(|(_, taken)| *taken) {
         throttle::refund_quota(tx, key, quota.kind).await?;
     }
-    Ok(false)
+    Ok(CodeRequest::TooMany)
 }

@@ -1,8 +1,10 @@
 //! The content of a sign-in page: the step that is due, whatever was requested.
 
+use serde::{Deserialize, Serialize};
 use store::{
-    Timestamp,
+    Sql, Timestamp,
     email_challenge::{ChallengeWithUser, EmailChallenge},
+    user::User,
 };
 
 use super::{
@@ -14,7 +16,8 @@ use super::{
 };
 use crate::{
     Cx, Result,
-    attempt::{self, Attempt, AttemptLookup, BrowserContext},
+    attempt::{self, Attempt, AttemptLookup, BrowserContext, StaleReason},
+    authorize::AuthorizePage,
     email,
     request::AuthorizationRequest,
 };
@@ -28,6 +31,39 @@ pub struct SignInPage {
     pub request: AuthorizationRequest,
     /// The step that is due.
     pub view: StepView,
+    /// What the next post of it changes.
+    pub revision: PageRevision,
+}
+
+impl SignInPage {
+    /// The sign-in page of a request that has no row yet.
+    #[must_use]
+    pub fn unsaved(attempt: &str, request: AuthorizationRequest) -> Self {
+        let attempt = attempt.to_owned();
+        Self { attempt, request, view: StepView::Password, revision: PageRevision::default() }
+    }
+}
+
+/// Counts what posts have changed of an attempt: what a post was refused for is shown until the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageRevision {
+    /// The version of the attempt's row.
+    version: i64,
+    /// Guesses at the mailed code.
+    tries: i64,
+    /// Mails of the code that were asked for.
+    sends: i64,
+}
+
+/// The result of looking for the page of an attempt.
+#[derive(Debug)]
+pub enum DuePage {
+    /// The page of the step that is due.
+    Page(Box<SignInPage>),
+    /// The page can no longer be posted: a new one for the same request.
+    Fresh(Box<AuthorizePage>, StaleReason),
+    /// Nothing that can be continued.
+    NotFound,
 }
 
 /// The step that is due, with the content of its page.
@@ -72,6 +108,8 @@ pub struct CodeView {
     pub delivery: MailStatus,
     /// Whether all tries are spent.
     pub exhausted: bool,
+    /// Until when no code of this person is judged, after too many wrong ones.
+    pub paused_until: Option<Timestamp>,
 }
 
 /// The status of the last requested mail.
@@ -112,51 +150,56 @@ pub enum ResendTime {
 }
 
 /// Finds the content of the page.
-pub async fn show(
-    cx: &Cx,
-    browser_context: &BrowserContext,
-    name: &str,
-) -> Result<Option<SignInPage>> {
+pub async fn show(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Result<DuePage> {
     let mut conn = cx.db.read().await?;
     let (found, open_challenges) =
         attempt::find_with_challenges(cx, &mut conn, browser_context, name).await?;
     let loaded = match found {
         AttemptLookup::ThisBrowser(Attempt::Row(loaded)) => loaded,
         AttemptLookup::ThisBrowser(Attempt::Sealed { request, .. }) => {
-            let attempt = name.to_owned();
-            return Ok(Some(SignInPage { attempt, request: *request, view: StepView::Password }));
+            return Ok(DuePage::Page(Box::new(SignInPage::unsaved(name, *request))));
         }
-        AttemptLookup::PreviousCookie(_)
-        | AttemptLookup::OtherCookie(_)
-        | AttemptLookup::NotFound => return Ok(None),
+        AttemptLookup::Stale(page) => {
+            let fresh = crate::authorize::sign_in_page(cx, browser_context, page.request)?;
+            return Ok(fresh
+                .map_or(DuePage::NotFound, |fresh| DuePage::Fresh(Box::new(fresh), page.reason)));
+        }
+        AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => return Ok(DuePage::NotFound),
     };
     drop(conn);
-    let view = match &loaded.state {
-        State::Password => StepView::Password,
-        State::Complete(_) => StepView::Complete,
-        State::Cancelled => StepView::Cancelled,
+    let (view, revision) = match &loaded.state {
+        State::Password => (StepView::Password, PageRevision::default()),
+        State::Complete(_) => (StepView::Complete, PageRevision::default()),
+        State::Cancelled => (StepView::Cancelled, PageRevision::default()),
         State::Second(_) | State::NewPassword(_) => {
             match follow::find_session(cx, browser_context, &loaded).await? {
-                Some((_, live)) => StepView::SignedIn { person: live.name },
+                Some((_, live)) => {
+                    (StepView::SignedIn { person: live.name }, PageRevision::default())
+                }
                 None => view_of_step(cx, browser_context, &loaded.state, open_challenges).await?,
             }
         }
     };
-    Ok(Some(SignInPage { attempt: loaded.row.id.to_string(), request: loaded.request, view }))
+    Ok(DuePage::Page(Box::new(SignInPage {
+        attempt: loaded.row.id.to_string(),
+        request: loaded.request,
+        view,
+        revision: PageRevision { version: loaded.row.version, ..revision },
+    })))
 }
 
+/// The view of an open step, and how far its challenge has come.
 async fn view_of_step(
     cx: &Cx,
     browser_context: &BrowserContext,
     state: &State,
     open_challenges: Vec<ChallengeWithUser>,
-) -> Result<StepView> {
+) -> Result<(StepView, PageRevision)> {
     let mut conn = cx.db.read().await?;
     if let State::NewPassword(pending) = state {
         let user = store::user::by_id(&mut conn, pending.first.user).await?;
-        return Ok(StepView::NewPassword {
-            email: user.and_then(|user| user.email).unwrap_or_default(),
-        });
+        let email = user.and_then(|user| user.email).unwrap_or_default();
+        return Ok((StepView::NewPassword { email }, PageRevision::default()));
     }
     let found =
         code_post::answered_challenge(&mut conn, browser_context, state, open_challenges).await?;
@@ -165,21 +208,33 @@ async fn view_of_step(
     let Some(ChallengeWithUser { challenge, person }) =
         found.filter(|found| found.challenge.is_open())
     else {
-        return Ok(StepView::Password);
+        return Ok((StepView::Password, PageRevision::default()));
     };
-    let throttle_subject =
-        ThrottleSubject::for_user(cx, &mut conn, browser_context, &person.user).await?;
-    let quota = send_quota::used_up_until(cx, &mut conn, &throttle_subject).await?;
-    let next = resend::resend_at(cx, &challenge);
+    let view = view_of_code(cx, &mut conn, browser_context, &challenge, &person.user).await?;
+    let (tries, sends) = (challenge.tries, challenge.sends);
+    Ok((StepView::Code(view), PageRevision { tries, sends, ..PageRevision::default() }))
+}
+
+async fn view_of_code(
+    cx: &Cx,
+    sql: &mut impl Sql,
+    browser_context: &BrowserContext,
+    challenge: &EmailChallenge,
+    user: &User,
+) -> Result<CodeView> {
+    let throttle_subject = ThrottleSubject::for_user(cx, sql, browser_context, user).await?;
+    let quota = send_quota::used_up_until(cx, sql, &throttle_subject).await?;
+    let next = resend::resend_at(cx, challenge);
     let next = quota.map_or(next, |quota| quota.max(next));
-    Ok(StepView::Code(CodeView {
+    Ok(CodeView {
         masked_address: email::mask_address(&challenge.address),
         reference: challenge.reference.clone(),
         accepted_at: challenge.last_accepted_at,
-        until: code_window::valid_until(cx, &challenge),
-        validity: code_window::validity(cx, &challenge),
+        until: code_window::valid_until(cx, challenge),
+        validity: code_window::validity(cx, challenge),
         resend: if next <= cx.now { ResendTime::Now } else { ResendTime::At(next) },
-        delivery: MailStatus::of(&challenge),
+        delivery: MailStatus::of(challenge),
         exhausted: challenge.tries >= throttle_subject.code_tries(cx),
-    }))
+        paused_until: throttle_subject.codes_paused_until(cx, sql).await?,
+    })
 }

@@ -5,8 +5,10 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
+use serde::{Deserialize, Serialize};
+
 /// The size of a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NetworkSize {
     /// One IPv4 address: a household, or thousands of people behind the NAT of a provider or a hospital.
     Ipv4,

@@ -10,8 +10,22 @@ clock-time = { $time } { $part ->
     [morning] am
    *[afternoon] pm
 }
-clock-today = at { $time }
-clock-tomorrow = tomorrow at { $time }
+clock-today = at { $time } (in about { $length })
+clock-tomorrow = tomorrow at { $time } (in about { $length })
+# Beside a time until which something works.
+clock-until = { $minutes ->
+    [0] { $time } (for less than a minute)
+    [one] { $time } (for 1 more minute)
+   *[other] { $time } (for { $minutes } more minutes)
+}
+length-minutes = { $count ->
+    [one] 1 minute
+   *[other] { $count } minutes
+}
+length-hours = { $count ->
+    [one] 1 hour
+   *[other] { $count } hours
+}
 
 ## The password.
 
@@ -34,17 +48,21 @@ password-error-paused = There were too many wrong passwords. You can try again {
 password-error-network = There were too many tries from your network ({ $network }). You can try again { $when }. Your account is not locked
 password-error-busy = Many people are signing in right now. Wait a few seconds, enter your password again and press Continue
 password-error-away = Something on our side does not answer at this moment (reference { $reference }). Nothing is lost: wait a few seconds, enter your password again and press Continue
+password-error-other-tab = Something changed in another tab. Enter your password once more
+password-error-old = This page was open for a long time. Enter your password once more
 password-error-again = That sign-in could not be finished. Please sign in again
 
 ## The code.
 
 code-title = Enter your code
-code-title-new = Your code no longer works
+code-title-new = The time of your code is over
 code-title-unsent = We could not send your code
+code-title-unrequested = Send a code
 code-sent = We sent a six-digit code to { $address }.
 code-sending = We are sending a six-digit code to { $address }.
 code-sending-again = We are sending the code to { $address } again.
 code-refused = The mail server did not take our e-mail to { $address }. If that is not your address, start again.
+code-unrequested = No code has been sent to { $address } yet.
 code-not-sent = We could not send a code to { $address }: too many were asked for.
 code-ago = { $minutes ->
     [0] It was sent just now ({ $time }).
@@ -54,7 +72,8 @@ code-ago = { $minutes ->
 code-until = It works until { $until } at the latest.
 code-still = It still works until { $until }.
 code-soon = It works as soon as the new e-mail is on its way. Enter it when the e-mail is there.
-code-over = The code that we sent to { $address } worked until { $until }.
+code-over = The code that we sent to { $address } worked until { $until }. Send a new one.
+code-over-same = The code that we sent to { $address } worked until { $until }. Send it again: it is the same code, and it works again then.
 code-spent = All tries at the code that we sent to { $address } are used up.
 code-reference = Reference in the e-mail:
 code-label = Six-digit code
@@ -67,7 +86,6 @@ code-resend-soon = { $seconds ->
     [one] You can ask for a code again in 1 second.
    *[other] You can ask for a code again in { $seconds } seconds.
 }
-code-reload = Open this page again then.
 code-trouble = The e-mail has not arrived?
 code-trouble-wait = It can take a few minutes. The code still works then.
 code-trouble-spam = Look in your spam or junk folder.
@@ -85,7 +103,7 @@ code-error-wrong = { $left ->
     [one] That code is not right. Check the newest e-mail with the reference { $reference }. You have 1 try left
    *[other] That code is not right. Check the newest e-mail with the reference { $reference }. You have { $left } tries left
 }
-code-error-late = That is the right code, but its time was over. We have sent you the same code again: enter it once more
+code-notice-late = That is the right code, but its time was over. We have sent you the same code again, so it works again: press Continue.
 code-error-late-unsent = That is the right code, but its time was over, and too many codes were asked for to send it again now
 code-error-expired = That code has expired. We have sent a new code with the reference { $reference }
 code-error-expired-unsent = That code has expired, and too many codes were asked for to send a new one now
@@ -96,20 +114,34 @@ code-error-moved = This sign-in has moved on, perhaps in another tab. Enter the 
 code-error-exhausted = Those were all tries at this code. Send a new one to go on
 code-error-paused = There were too many wrong codes. You can try again { $when }. Your account is not locked: you can close this page and sign in again then
 code-error-network = There were too many tries from your network ({ $network }). You can try again { $when }. Your account is not locked
-code-error-send-later = You can ask for a code again { $when }
+
+## Too many wrong codes.
+
+paused-title = You cannot sign in at this moment
+paused-lede = There were too many wrong codes. You can sign in again { $when }. Your account is not locked, and nothing is lost.
+paused-ways = What you can do
+paused-way-later = Close this page, and sign in again then. We send no code before.
+paused-way-device = A browser that you have signed in with before may work at once.
+paused-way-help = If it was not you who entered the codes, somebody knows your password. Ask for help.
+
+## Going back to the client.
+
+return-title = Back to { $client }
+return-link = Continue
 
 ## A new password.
 
 new-title = Choose a new password
-new-lede = Your old password no longer works. Choose a new one, and you are signed in.
+new-lede = To keep your account safe you need a new password. Choose one, and you are signed in.
 new-account = E-mail address
 new-label = New password
 new-rule = At least { $length } characters. Four or five words that belong together only for you make a good password.
 new-free = Spaces, letters of any language and signs are welcome. You may paste it from a password manager.
-new-continue = Save and continue
+new-continue = Save and sign in
 new-restart = Start again
 new-cancel = Cancel
 new-error-empty = Enter a new password
+new-error-moved = This sign-in has moved on, perhaps in another tab. Choose your new password here
 new-error-short = The password is too short. It needs at least { $length } characters
 new-error-long = The password is too long. It can have 128 characters
 new-error-common = That password is one of those that are tried first. Choose another one
@@ -169,6 +201,8 @@ failure-method-title = This page cannot be used like that
 failure-method-text = Go back to where you came from and try again.
 failure-forbidden-title = This form can no longer be used
 failure-forbidden-text = It came from another site, or it is too old. Go back, reload the page and try again.
+failure-cookies-title = Your browser does not keep our cookie
+failure-cookies-text = You cannot sign in without it. Allow cookies for { $host }, then go back to where you wanted to go and sign in from there.
 failure-form-title = That was not a form of ours
 failure-form-text = Go back, reload the page and try again.
 failure-large-title = That was too much

@@ -14,8 +14,22 @@ clock-time = { $time } { $part ->
     [afternoon] i te ahiahi
    *[evening] i te pō
 }
-clock-today = ā te { $time }
-clock-tomorrow = āpōpō, ā te { $time }
+clock-today = ā te { $time } (ā muri i te { $length } pea)
+clock-tomorrow = āpōpō, ā te { $time } (ā muri i te { $length } pea)
+# Beside a time until which something works.
+clock-until = { $minutes ->
+    [0] { $time } (iti iho i te meneti kotahi e toe ana)
+    [one] { $time } (kotahi te meneti e toe ana)
+   *[other] { $time } (e { $minutes } ngā meneti e toe ana)
+}
+length-minutes = { $count ->
+    [one] meneti kotahi
+   *[other] { $count } meneti
+}
+length-hours = { $count ->
+    [one] hāora kotahi
+   *[other] { $count } hāora
+}
 
 ## The password.
 
@@ -38,17 +52,21 @@ password-error-paused = He maha rawa ngā kupuhipa hē. Ka taea anō e koe te wh
 password-error-network = He maha rawa ngā whakamātau mai i tō whatunga ({ $network }). Ka taea anō e koe te whakamātau { $when }. Kāore tō pūkete i te raka
 password-error-busy = He tokomaha ngā tāngata e takiuru ana ināianei. Taihoa mō ētahi hēkona, tāurutia anō tō kupuhipa, ka pēhi i te pātene Haere tonu
 password-error-away = Kāore tētahi wāhanga o tā mātou taha e whakautu ana ināianei (tohutoro { $reference }). Kāore he mea i ngaro: taihoa mō ētahi hēkona, tāurutia anō tō kupuhipa, ka pēhi i te pātene Haere tonu
+password-error-other-tab = Kua rerekē tētahi mea i tētahi atu ripa. Tāurutia anō tō kupuhipa
+password-error-old = He roa te wā i tuwhera ai tēnei whārangi. Tāurutia anō tō kupuhipa
 password-error-again = Kāore i taea te whakaoti i taua takiurunga. Tēnā koa, takiuru anō
 
 ## The code.
 
 code-title = Tāurutia tō waehere
-code-title-new = Kāore tō waehere e mahi ināianei
+code-title-new = Kua pau te wā o tō waehere
 code-title-unsent = Kāore i taea te tuku i tō waehere
+code-title-unrequested = Tukuna he waehere
 code-sent = Kua tukuna he waehere mati ono ki { $address }.
 code-sending = Kei te tukuna he waehere mati ono ki { $address }.
 code-sending-again = Kei te tukuna anō te waehere ki { $address }.
 code-refused = Kāore te tūmau īmēra i whakaae ki tā mātou īmēra ki { $address }. Mēnā ehara tērā i tō wāhitau, tīmata anō.
+code-unrequested = Kāore anō he waehere kia tukuna ki { $address }.
 code-not-sent = Kāore i taea te tuku waehere ki { $address }: he maha rawa ngā tono.
 code-ago = { $minutes ->
     [0] Kātahi anō ka tukuna ({ $time }).
@@ -58,7 +76,8 @@ code-ago = { $minutes ->
 code-until = Ka mahi tae noa ki te { $until }, kaua i muri atu.
 code-still = Kei te mahi tonu, tae noa ki te { $until }.
 code-soon = Ka mahi ina tukuna te īmēra hou. Tāurutia ina tae mai te īmēra.
-code-over = I mahi te waehere i tukuna ki { $address } tae noa ki te { $until }.
+code-over = I mahi te waehere i tukuna ki { $address } tae noa ki te { $until }. Tukuna he mea hou.
+code-over-same = I mahi te waehere i tukuna ki { $address } tae noa ki te { $until }. Tukuna anō: koirā tonu te waehere, ā, ka mahi anō.
 code-spent = Kua pau ngā whakamātau katoa mō te waehere i tukuna ki { $address }.
 code-reference = Tohutoro i roto i te īmēra:
 code-label = Waehere mati ono
@@ -71,7 +90,6 @@ code-resend-soon = { $seconds ->
     [one] Ka taea e koe te tono waehere anō ā te 1 hēkona.
    *[other] Ka taea e koe te tono waehere anō ā te { $seconds } hēkona.
 }
-code-reload = Huakina anō tēnei whārangi i taua wā.
 code-trouble = Kāore anō te īmēra kia tae mai?
 code-trouble-wait = Ka pau pea ētahi meneti. Ka mahi tonu te waehere i taua wā.
 code-trouble-spam = Tirohia tō kōpaki īmēra para.
@@ -89,7 +107,7 @@ code-error-wrong = { $left ->
     [one] Kāore i te tika taua waehere. Tirohia te īmēra hou rawa me te tohutoro { $reference }. Kotahi anake te whakamātau e toe ana
    *[other] Kāore i te tika taua waehere. Tirohia te īmēra hou rawa me te tohutoro { $reference }. E { $left } ngā whakamātau e toe ana
 }
-code-error-late = Koirā te waehere tika, engari kua pau te wā. Kua tukuna anō e mātou taua waehere: tāurutia anō
+code-notice-late = Koirā te waehere tika, engari kua pau te wā. Kua tukuna anō e mātou taua waehere, nō reira ka mahi anō: pēhia Haere tonu.
 code-error-late-unsent = Koirā te waehere tika, engari kua pau te wā. He maha rawa ngā waehere kua tonoa, nō reira kāore e taea te tuku anō ināianei
 code-error-expired = Kua pau te wā o taua waehere. Kua tukuna he waehere hou me te tohutoro { $reference }
 code-error-expired-unsent = Kua pau te wā o taua waehere. He maha rawa ngā waehere kua tonoa, nō reira kāore e taea te tuku waehere hou ināianei
@@ -100,20 +118,34 @@ code-error-moved = Kua neke kē tēnei takiurunga, i tētahi atu ripa pea. Tāur
 code-error-exhausted = Kua pau ngā whakamātau katoa mō tēnei waehere. Tukuna he waehere hou kia haere tonu ai
 code-error-paused = He maha rawa ngā waehere hē. Ka taea anō e koe te whakamātau { $when }. Kāore tō pūkete i te raka: ka taea e koe te kati i tēnei whārangi, ka takiuru anō i taua wā
 code-error-network = He maha rawa ngā whakamātau mai i tō whatunga ({ $network }). Ka taea anō e koe te whakamātau { $when }. Kāore tō pūkete i te raka
-code-error-send-later = Ka taea e koe te tono waehere anō { $when }
+
+## Too many wrong codes.
+
+paused-title = Kāore koe e āhei ki te takiuru i tēnei wā
+paused-lede = He maha rawa ngā waehere hē. Ka taea e koe te takiuru anō { $when }. Kāore tō pūkete i te raka, ā, kāore he mea i ngaro.
+paused-ways = Ngā mea ka taea e koe
+paused-way-later = Katia tēnei whārangi, ka takiuru anō i taua wā. Kāore mātou e tuku waehere i mua atu.
+paused-way-device = Tērā pea ka mahi tonu tētahi pūtirotiro kua takiuru kē koe i mua.
+paused-way-help = Mēnā ehara nāu ngā waehere i tāuru, kei te mōhio tētahi atu ki tō kupuhipa. Tonoa he āwhina.
+
+## Going back to the client.
+
+return-title = Hoki ki { $client }
+return-link = Haere tonu
 
 ## A new password.
 
 new-title = Kōwhiria he kupuhipa hou
-new-lede = Kāore tō kupuhipa tawhito e mahi ināianei. Kōwhiria he mea hou, kātahi koe ka takiuru.
+new-lede = Kia haumaru ai tō pūkete me whai kupuhipa hou koe. Kōwhiria tētahi, kātahi koe ka takiuru.
 new-account = Wāhitau īmēra
 new-label = Kupuhipa hou
 new-rule = Kia { $length } pūāhua, neke atu rānei. He kupuhipa pai ngā kupu e whā, e rima rānei, e hono ana ki a koe anake.
 new-free = Ka pai te mokowā, ngā pū o ngā reo katoa me ngā tohu. Ka taea te whakapiri mai i tō pūwhakahaere kupuhipa.
-new-continue = Tiakina, ka haere tonu
+new-continue = Tiakina, ka takiuru
 new-restart = Tīmata anō
 new-cancel = Whakakore
 new-error-empty = Tāurutia he kupuhipa hou
+new-error-moved = Kua neke tēnei takiurunga, i tētahi atu ripa pea. Kōwhiria tō kupuhipa hou ki konei
 new-error-short = He poto rawa te kupuhipa. Kia { $length } pūāhua, neke atu rānei
 new-error-long = He roa rawa te kupuhipa. Kia kaua e neke atu i te 128 pūāhua
 new-error-common = Koirā tētahi o ngā kupuhipa ka whakamātauria tuatahitia. Kōwhiria tētahi atu
@@ -173,6 +205,8 @@ failure-method-title = Kāore e taea te whakamahi i tēnei whārangi pērā
 failure-method-text = Hoki atu ki te wāhi i ahu mai ai koe, ka whakamātau anō.
 failure-forbidden-title = Kāore e taea te whakamahi anō i tēnei puka
 failure-forbidden-text = Nō tētahi atu pae, he tawhito rawa rānei. Hoki atu, utaina anō te whārangi, ka whakamātau anō.
+failure-cookies-title = Kāore tō pūtirotiro e pupuri i tā mātou pihikete
+failure-cookies-text = Kāore koe e āhei ki te takiuru me te kore o tēnā. Whakaaetia ngā pihikete mō { $host }, kātahi ka hoki ki te wāhi i hiahia koe, ka takiuru mai i reira.
 failure-form-title = Ehara tērā i tētahi o ā mātou puka
 failure-form-text = Hoki atu, utaina anō te whārangi, ka whakamātau anō.
 failure-large-title = He nui rawa tērā

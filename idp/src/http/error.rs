@@ -32,6 +32,8 @@ pub(super) enum Failure {
     MethodNotAllowed,
     /// A form from another site, or without its token.
     Forbidden,
+    /// A form from a browser that sends no cookie.
+    CookiesBlocked,
     /// The body is not a form.
     NotAForm,
     /// The body is too large.
@@ -60,7 +62,9 @@ impl Failure {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::OAuth(error) => error.status(),
-            Self::UntrustedRequest(_) | Self::StartAgain => StatusCode::BAD_REQUEST,
+            Self::UntrustedRequest(_) | Self::StartAgain | Self::CookiesBlocked => {
+                StatusCode::BAD_REQUEST
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden | Self::UnknownNetwork => StatusCode::FORBIDDEN,
@@ -95,6 +99,7 @@ impl Failure {
             Self::NotFound => "no such path",
             Self::MethodNotAllowed => "no such method",
             Self::Forbidden => "cross-site or without form token",
+            Self::CookiesBlocked => "the browser sends no cookie",
             Self::NotAForm => "not a form",
             Self::TooLarge => "body too large",
             Self::TooSlow => "body too slow",
@@ -114,6 +119,7 @@ impl Failure {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method",
             Self::Forbidden => "forbidden",
+            Self::CookiesBlocked => "no_cookie",
             Self::NotAForm => "not_a_form",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",

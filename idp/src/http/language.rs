@@ -15,7 +15,7 @@ use super::{
     extract::{BrowserRequest, Query},
     oidc::logout,
     page,
-    step::Step,
+    step::{REFUSED, Step},
 };
 use crate::{
     app::App,
@@ -51,7 +51,7 @@ fn step_address(step: &str, params: &Params) -> Option<String> {
     if step == logout::STEP {
         return Some(logout::logout_address(params));
     }
-    Some(Step::by_name(step)?.address(params.get("attempt")?))
+    Some(Step::by_name(step)?.address(params.get("attempt")?, params.get(REFUSED)))
 }
 
 /// Shows a page without a form again, in the other language.

@@ -8,7 +8,7 @@ use axum::{
 use flows::Trace;
 use store::Timestamp;
 
-use super::{csp, error::Failure, extract::BrowserRequest};
+use super::{error::Failure, extract::BrowserRequest};
 use crate::{
     app::App,
     locale::Locale,
@@ -40,19 +40,12 @@ pub(super) fn render_notice(
     Ok(response)
 }
 
-/// A page with a form, whose post may end in a redirect to `source` (decision 18).
+/// A page with a form.
 pub(super) fn render_form(
     page: &impl Template,
-    status: StatusCode,
-    source: Option<&str>,
     request: &BrowserRequest,
 ) -> Result<Response, Failure> {
-    let mut response = (status, Html(page.render()?)).into_response();
-    if let Some(source) = source {
-        let policy = HeaderValue::try_from(csp::with_form_action(source))
-            .map_err(|_| Failure::Internal("a redirect URI cannot stand in a policy".to_owned()))?;
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
+    let mut response = Html(page.render()?).into_response();
     set_content_language(&mut response, request.locale);
     set_cookie(&mut response, request.new_browser_cookie.clone());
     set_cookie(&mut response, request.new_language_cookie.clone());
@@ -67,7 +60,7 @@ pub(super) fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
 }
 
 /// Sets `Content-Language` (RFC 9110, section 8.5).
-fn set_content_language(response: &mut Response, locale: Locale) {
+pub(super) fn set_content_language(response: &mut Response, locale: Locale) {
     let language = HeaderValue::from_static(locale.tag());
     response.headers_mut().insert(header::CONTENT_LANGUAGE, language);
 }
@@ -82,7 +75,7 @@ pub(super) fn render_failure(
     let f = Frame::of(&app.brand, locale);
     let text = PageText { f, zone: app.time_zone(), now: app.clock.now() };
     let failure_text = FailureText::new(failure, |until| text.when(until));
-    let page = failure_page(f, &trace.reference, &failure_text);
+    let page = failure_page(f, app.issuer.authority(), &trace.reference, &failure_text);
     match page.and_then(|page| Ok(page.render()?)) {
         Ok(html) => {
             let mut response = (failure.status(), Html(html)).into_response();
@@ -130,7 +123,8 @@ pub(super) fn render_failure_again(
 ) -> Result<Response, Failure> {
     let (name, ..) = find_page(&FAILURES, name)?;
     let failure_text = FailureText { name, detail: None, rate_limited: None };
-    let page = failure_page(Frame::of(&app.brand, request.locale), reference, &failure_text)?;
+    let f = Frame::of(&app.brand, request.locale);
+    let page = failure_page(f, app.issuer.authority(), reference, &failure_text)?;
     let mut response = Html(page.render()?).into_response();
     set_content_language(&mut response, request.locale);
     Ok(response)
@@ -138,6 +132,7 @@ pub(super) fn render_failure_again(
 
 fn failure_page<'a>(
     f: Frame<'a>,
+    host: &str,
     reference: &'a str,
     failure_text: &FailureText,
 ) -> Result<FailurePage<'a>, Failure> {
@@ -147,7 +142,7 @@ fn failure_page<'a>(
             let words = [("network", network.into()), ("when", when.into())];
             f.l.tr("failure-many-until-text", &words)
         }
-        None => f.l.t(text).to_owned(),
+        None => f.l.tr(text, &[("host", host.into())]),
     };
     Ok(FailurePage { page, title: f.l.t(title), text, detail: failure_text.detail, reference, f })
 }
@@ -158,12 +153,13 @@ type PageKeys = (&'static str, &'static str, &'static str);
 const NOTICES: [PageKeys; 2] =
     [("signed_out", "signed-out-title", "signed-out-text"), ("still", "still-title", "still-text")];
 
-const FAILURES: [PageKeys; 15] = [
+const FAILURES: [PageKeys; 16] = [
     ("request", "failure-request-title", "failure-request-text"),
     ("start", "failure-start-title", "failure-start-text"),
     ("not_found", "failure-not-found-title", "failure-not-found-text"),
     ("method", "failure-method-title", "failure-method-text"),
     ("forbidden", "failure-forbidden-title", "failure-forbidden-text"),
+    ("cookies", "failure-cookies-title", "failure-cookies-text"),
     ("form", "failure-form-title", "failure-form-text"),
     ("large", "failure-large-title", "failure-large-text"),
     ("slow", "failure-slow-title", "failure-slow-text"),
@@ -188,6 +184,7 @@ const fn page_name(failure: &Failure) -> &'static str {
         Failure::NotFound => "not_found",
         Failure::MethodNotAllowed => "method",
         Failure::Forbidden => "forbidden",
+        Failure::CookiesBlocked => "cookies",
         Failure::NotAForm => "form",
         Failure::TooLarge => "large",
         Failure::TooSlow => "slow",
@@ -220,6 +217,7 @@ mod tests {
             Failure::NotFound,
             Failure::MethodNotAllowed,
             Failure::Forbidden,
+            Failure::CookiesBlocked,
             Failure::NotAForm,
             Failure::TooLarge,
             Failure::TooSlow,
@@ -232,13 +230,13 @@ mod tests {
             Failure::OutcomeUnknown("connection reset by 10.0.0.7".to_owned()),
         ];
         let kinds: std::collections::HashSet<_> = all.iter().map(std::mem::discriminant).collect();
-        assert_eq!(kinds.len(), 15, "each variant once");
+        assert_eq!(kinds.len(), 16, "each variant once");
         all
     }
 
     fn html(f: Frame<'static>, failure: &Failure) -> String {
         let failure_text = FailureText::new(failure, |_| "9:41 am".to_owned());
-        failure_page(f, "K4M9TX", &failure_text).unwrap().render().unwrap()
+        failure_page(f, "login.example.org", "K4M9TX", &failure_text).unwrap().render().unwrap()
     }
 
     #[test]
@@ -253,7 +251,7 @@ mod tests {
                 assert!(!html.contains("10.0.0.7"), "{html}");
                 titles.insert(find_page(&FAILURES, page_name(&failure)).unwrap().1);
             }
-            assert_eq!(titles.len(), 15, "no two failures have the same title");
+            assert_eq!(titles.len(), 16, "no two failures have the same title");
         }
     }
 

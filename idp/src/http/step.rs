@@ -59,6 +59,9 @@ pub(crate) const CONSENT: Step = Step {
     needs_hashing: false,
 };
 
+/// The parameter of the page of a step that carries what a post was refused for.
+pub(crate) const REFUSED: &str = "refused";
+
 /// Every step.
 pub const STEPS: [&Step; 4] = [&PASSWORD, &CODE, &NEW_PASSWORD, &CONSENT];
 
@@ -78,10 +81,13 @@ impl Step {
         STEPS.into_iter().find(|step| step.events.contains(&event))
     }
 
-    /// The address of its page for an attempt.
-    pub(crate) fn address(&self, attempt: &str) -> String {
+    /// The address of its page for an attempt, with what a post was refused for, sealed.
+    pub(crate) fn address(&self, attempt: &str, refused: Option<&str>) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.append_pair("attempt", attempt);
+        if let Some(refused) = refused {
+            query.append_pair(REFUSED, refused);
+        }
         format!("{}?{}", self.path, query.finish())
     }
 }
@@ -111,7 +117,7 @@ mod tests {
 
     #[test]
     fn step_address_names_attempt() {
-        assert_eq!(CODE.address("0197-a"), "/login/code?attempt=0197-a");
-        assert_eq!(CODE.address("a&b"), "/login/code?attempt=a%26b");
+        assert_eq!(CODE.address("0197-a", None), "/login/code?attempt=0197-a");
+        assert_eq!(CODE.address("a&b", Some("c=")), "/login/code?attempt=a%26b&refused=c%3D");
     }
 }

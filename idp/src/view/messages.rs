@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use flows::{
     account::password::BadPassword,
+    attempt::StaleReason,
     email::BadEmail,
     login::{
         CodeValidity, CodeView, MailStatus,
@@ -16,6 +17,9 @@ use store::Timestamp;
 
 use super::{FormProblem, Frame};
 use crate::clock::is_same_day;
+
+/// A wait for the next mail that a person can sit out: it is shown in seconds, beside the button.
+pub(crate) const SHORT_WAIT: Duration = Duration::from_mins(2);
 
 /// The texts of a page, in its language and time zone.
 #[derive(Clone, Copy, Debug)]
@@ -34,31 +38,77 @@ impl PageText<'_> {
         self.f.l.clock_time(at, self.zone)
     }
 
-    /// "at 9:41 am", "tomorrow at 9:41 am". Rounded up, so that a request at the shown time is granted.
+    /// "at 9:41 am (in about 5 minutes)", "tomorrow at 9:41 am (in about 20 hours)". Rounded up: what is requested at the
+    /// stated time is granted. The length helps a reader in another time zone.
     pub(crate) fn when(&self, at: Timestamp) -> String {
+        let length = self.length(at.since(self.now));
         let at = at.plus(Duration::from_millis(59_999));
         let today = is_same_day(at, self.now, self.zone);
         let key = if today { "clock-today" } else { "clock-tomorrow" };
-        self.f.l.tr(key, &[("time", self.clock_time(at).into())])
+        self.f.l.tr(key, &[("time", self.clock_time(at).into()), ("length", length.into())])
     }
 
-    /// A problem of the password form.
-    pub(crate) fn password_problem(&self, message: PageMessage<PasswordRefusal>) -> FormProblem {
+    /// "9:56 am (for 12 more minutes)". Rounded down.
+    pub(crate) fn until(&self, at: Timestamp) -> String {
+        let minutes = at.since(self.now).as_secs() / 60;
+        let time = ("time", self.clock_time(at).into());
+        self.f.l.tr("clock-until", &[time, ("minutes", minutes.into())])
+    }
+
+    /// When a code can be requested again. Rounded up, so that a request at the shown time is granted.
+    pub(crate) fn resend_wait(&self, at: Timestamp) -> String {
+        let wait = at.since(self.now);
+        if wait > SHORT_WAIT {
+            return self.f.l.tr("code-resend-later", &[("when", self.when(at).into())]);
+        }
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+        self.f.l.tr("code-resend-soon", &[("seconds", seconds.into())])
+    }
+
+    /// "5 minutes", "2 hours": rounded up to minutes, and from an hour and a half on to hours.
+    fn length(&self, length: Duration) -> String {
+        let minutes = length.as_secs().div_ceil(60).max(1);
+        let (key, count) = if minutes < 90 {
+            ("length-minutes", minutes)
+        } else {
+            ("length-hours", minutes.div_ceil(60))
+        };
+        self.f.l.tr(key, &[("count", count.into())])
+    }
+
+    /// The problems of the password form.
+    pub(crate) fn password_problems(
+        &self,
+        message: PageMessage<PasswordRefusal>,
+    ) -> Vec<FormProblem> {
         let l = self.f.l;
-        match message {
+        let (field, text) = match message {
+            PageMessage::ThisStep(PasswordRefusal::Fields { email, no_password }) => {
+                let no_password = no_password.then(|| self.missing_password());
+                return email
+                    .map(|bad| self.email_problem(bad))
+                    .into_iter()
+                    .chain(no_password)
+                    .collect();
+            }
             PageMessage::ThisStep(PasswordRefusal::Wrong) => {
-                FormProblem::new("password", l.t("password-error-wrong"))
+                ("password", l.t("password-error-wrong").to_owned())
             }
             PageMessage::ThisStep(PasswordRefusal::Paused(until)) => {
-                let when = ("when", self.when(until).into());
-                FormProblem::new("password", l.tr("password-error-paused", &[when]))
+                ("password", l.tr("password-error-paused", &[("when", self.when(until).into())]))
             }
-            PageMessage::NetworkPaused(rate_limited) => FormProblem::new(
-                "password",
-                self.network_limit_text("password-error-network", rate_limited),
-            ),
-            PageMessage::OtherStep => FormProblem::new("email", l.t("password-error-again")),
-        }
+            PageMessage::ThisStep(PasswordRefusal::Stale(StaleReason::OtherCookie)) => {
+                ("password", l.t("password-error-other-tab").to_owned())
+            }
+            PageMessage::ThisStep(PasswordRefusal::Stale(StaleReason::Old)) => {
+                ("password", l.t("password-error-old").to_owned())
+            }
+            PageMessage::NetworkPaused(rate_limited) => {
+                ("password", self.network_limit_text("password-error-network", rate_limited))
+            }
+            PageMessage::OtherStep => ("password", l.t("password-error-again").to_owned()),
+        };
+        vec![FormProblem::new(field, text)]
     }
 
     /// The hashing pool is full.
@@ -96,14 +146,23 @@ impl PageText<'_> {
         self.f.l.tr(key, &[network, ("when", self.when(rate_limited.until).into())])
     }
 
-    /// A problem of the code form.
+    /// A problem of the code form. The page of a code whose time is over, and that of a pause, say so themselves; and a right
+    /// code that was late is no problem of the person's.
     pub(crate) fn code_problem(
         &self,
         view: &CodeView,
         message: PageMessage<MailedCodeRefusal>,
-    ) -> FormProblem {
+    ) -> Option<FormProblem> {
+        if view.paused_until.is_some() || self.code_notice(view, message).is_some() {
+            return None;
+        }
         let reference = ("reference", view.reference.as_str().into());
         let text = match message {
+            PageMessage::ThisStep(MailedCodeRefusal::Typed(CodeRefusal::Wrong(1..)))
+                if !takes_code(view) =>
+            {
+                return None;
+            }
             PageMessage::ThisStep(MailedCodeRefusal::Typed(refusal)) => {
                 self.code_refusal_text(view, refusal)
             }
@@ -119,9 +178,19 @@ impl PageText<'_> {
             message,
             PageMessage::ThisStep(MailedCodeRefusal::Mail(MailRefusal::SendLater(_)))
         );
-        // A page without the code field has the button that sends a code, or the line that says when it can be sent.
+        // Without the code field, the next step is the button that sends a code, or the line with its time.
         let field = if is_about_sending || !takes_code(view) { "resend" } else { "code" };
-        FormProblem::new(field, text)
+        Some(FormProblem::new(field, text))
+    }
+
+    /// What the page says of a right code that came late: it is in its field again, and is sent with one press.
+    pub(crate) fn code_notice(
+        &self,
+        view: &CodeView,
+        message: PageMessage<MailedCodeRefusal>,
+    ) -> Option<&'static str> {
+        let is_late = message == PageMessage::ThisStep(MailedCodeRefusal::Mail(MailRefusal::Late));
+        (is_late && takes_code(view)).then(|| self.f.l.t("code-notice-late"))
     }
 
     fn code_refusal_text(&self, view: &CodeView, refusal: CodeRefusal) -> String {
@@ -148,12 +217,7 @@ impl PageText<'_> {
         let reference = ("reference", view.reference.as_str().into());
         match refusal {
             // The new mail may not have been sent: a person's mails have a limit.
-            MailRefusal::Late
-                if view.validity != CodeValidity::Valid && view.delivery != MailStatus::Pending =>
-            {
-                l.t("code-error-late-unsent").to_owned()
-            }
-            MailRefusal::Late => l.t("code-error-late").to_owned(),
+            MailRefusal::Late => l.t("code-error-late-unsent").to_owned(),
             MailRefusal::Expired if view.delivery == MailStatus::NotSent => {
                 l.t("code-error-expired-unsent").to_owned()
             }
@@ -161,21 +225,16 @@ impl PageText<'_> {
             MailRefusal::Superseded => l.tr("code-error-superseded", &[reference]),
             MailRefusal::OtherBrowser => l.tr("code-error-browser", &[reference]),
             MailRefusal::Exhausted => l.t("code-error-exhausted").to_owned(),
-            MailRefusal::SendLater(until) => {
-                l.tr("code-error-send-later", &[("when", self.when(until).into())])
-            }
+            MailRefusal::SendLater(until) => self.resend_wait(until),
         }
     }
 
     /// A problem of the new password.
-    pub(crate) fn new_password_problem(
-        &self,
-        message: PageMessage<BadPassword>,
-        empty: bool,
-    ) -> FormProblem {
+    pub(crate) fn new_password_problem(&self, message: PageMessage<BadPassword>) -> FormProblem {
         let l = self.f.l;
         let text = match message {
-            PageMessage::ThisStep(bad) if !empty => match bad {
+            PageMessage::ThisStep(bad) => match bad {
+                BadPassword::Empty => l.t("new-error-empty").to_owned(),
                 BadPassword::Short(length) => l.tr("new-error-short", &[("length", length.into())]),
                 BadPassword::Long => l.t("new-error-long").to_owned(),
                 BadPassword::Common => l.t("new-error-common").to_owned(),
@@ -183,10 +242,10 @@ impl PageText<'_> {
                 BadPassword::Repetitive => l.t("new-error-repetitive").to_owned(),
                 BadPassword::Unchanged => l.t("new-error-same").to_owned(),
             },
-            // A rate-limited network has a page of its own. After a post to another step this one is still to be answered.
-            PageMessage::ThisStep(_) | PageMessage::NetworkPaused(_) | PageMessage::OtherStep => {
-                l.t("new-error-empty").to_owned()
+            PageMessage::NetworkPaused(rate_limited) => {
+                self.network_limit_text("code-error-network", rate_limited)
             }
+            PageMessage::OtherStep => l.t("new-error-moved").to_owned(),
         };
         FormProblem::new("new_password", text)
     }
@@ -218,5 +277,5 @@ pub(crate) fn takes_code(view: &CodeView) -> bool {
         MailStatus::Refused => view.accepted_at.is_some(),
         MailStatus::NotSent => false,
     };
-    works && was_mailed && !view.exhausted
+    works && was_mailed && !view.exhausted && view.paused_until.is_none()
 }

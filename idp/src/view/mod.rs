@@ -72,14 +72,14 @@ impl FormProblem {
     }
 
     /// What is wrong with one field.
-    fn text_for<'p>(problem: Option<&'p Self>, field: &str) -> Option<&'p str> {
-        problem.filter(|problem| problem.field == field).map(|problem| problem.text.as_str())
+    fn text_for<'p>(problems: &'p [Self], field: &str) -> Option<&'p str> {
+        problems.iter().find(|problem| problem.field == field).map(|problem| problem.text.as_str())
     }
 }
 
-/// The form of a sign-in step: where it is posted, and the hidden fields that it carries.
+/// The form of a sign-in step: where it is posted, and its hidden fields.
 #[derive(Clone, Debug)]
-pub(crate) struct HiddenFields<'a> {
+pub(crate) struct StepForm<'a> {
     /// Path of the step.
     pub(crate) path: &'static str,
     /// Name of the step, to which the language switch returns.
@@ -87,7 +87,9 @@ pub(crate) struct HiddenFields<'a> {
     /// Name of the attempt.
     pub(crate) attempt: &'a str,
     /// Form token.
-    pub(crate) form: Cow<'a, str>,
+    pub(crate) token: Cow<'a, str>,
+    /// What the last post was refused for, sealed: the language switch returns to the page with it.
+    pub(crate) refused: Option<&'a str>,
 }
 
 /// `/login/password`.
@@ -95,8 +97,8 @@ pub(crate) struct HiddenFields<'a> {
 #[template(path = "password.html")]
 pub(crate) struct PasswordPage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: HiddenFields<'a>,
-    pub(crate) problem: Option<FormProblem>,
+    pub(crate) form: StepForm<'a>,
+    pub(crate) problems: Vec<FormProblem>,
     /// "to continue to ..".
     pub(crate) lede: String,
     /// Address as typed or hinted.
@@ -105,7 +107,7 @@ pub(crate) struct PasswordPage<'a> {
 
 impl PasswordPage<'_> {
     fn wrong(&self, field: &str) -> Option<&str> {
-        FormProblem::text_for(self.problem.as_ref(), field)
+        FormProblem::text_for(&self.problems, field)
     }
 }
 
@@ -114,8 +116,10 @@ impl PasswordPage<'_> {
 #[template(path = "code.html")]
 pub(crate) struct CodePage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: HiddenFields<'a>,
-    pub(crate) problem: Option<FormProblem>,
+    pub(crate) form: StepForm<'a>,
+    pub(crate) problems: Vec<FormProblem>,
+    /// What became of a right code that was late.
+    pub(crate) notice: Option<&'static str>,
     /// Heading.
     pub(crate) title: &'static str,
     /// Where the code was sent, or why it can no longer be entered.
@@ -136,8 +140,18 @@ pub(crate) struct CodePage<'a> {
 
 impl CodePage<'_> {
     fn wrong(&self, field: &str) -> Option<&str> {
-        FormProblem::text_for(self.problem.as_ref(), field)
+        FormProblem::text_for(&self.problems, field)
     }
+}
+
+/// `/login/code`, while no code is accepted after too many wrong ones.
+#[derive(Debug, Template)]
+#[template(path = "paused.html")]
+pub(crate) struct PausedPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) form: StepForm<'a>,
+    /// When it is over.
+    pub(crate) lede: String,
 }
 
 /// `/login/new-password`.
@@ -145,8 +159,8 @@ impl CodePage<'_> {
 #[template(path = "new_password.html")]
 pub(crate) struct NewPasswordPage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: HiddenFields<'a>,
-    pub(crate) problem: Option<FormProblem>,
+    pub(crate) form: StepForm<'a>,
+    pub(crate) problems: Vec<FormProblem>,
     /// The rule for the new password.
     pub(crate) rule: String,
     /// Address of the account, for the person and for password managers.
@@ -155,7 +169,7 @@ pub(crate) struct NewPasswordPage<'a> {
 
 impl NewPasswordPage<'_> {
     fn wrong(&self, field: &str) -> Option<&str> {
-        FormProblem::text_for(self.problem.as_ref(), field)
+        FormProblem::text_for(&self.problems, field)
     }
 }
 
@@ -164,7 +178,7 @@ impl NewPasswordPage<'_> {
 #[template(path = "signed_in.html")]
 pub(crate) struct SignedInPage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: HiddenFields<'a>,
+    pub(crate) form: StepForm<'a>,
     pub(crate) lede: String,
 }
 
@@ -173,7 +187,7 @@ pub(crate) struct SignedInPage<'a> {
 #[template(path = "consent.html")]
 pub(crate) struct ConsentPage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: HiddenFields<'a>,
+    pub(crate) form: StepForm<'a>,
     pub(crate) title: String,
     pub(crate) lede: String,
     /// What each scope gives access to, in plain words.
@@ -186,10 +200,22 @@ pub(crate) struct ConsentPage<'a> {
 #[template(path = "confirm.html")]
 pub(crate) struct ConfirmPage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: HiddenFields<'a>,
+    pub(crate) form: StepForm<'a>,
     pub(crate) title: String,
     pub(crate) text: String,
     pub(crate) account: String,
+}
+
+/// The page that returns to a client.
+#[derive(Debug, Template)]
+#[template(path = "return.html")]
+pub(crate) struct ReturnPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) title: String,
+    /// The whole address.
+    pub(crate) location: &'a str,
+    /// Whether an app is opened: its link is there at once.
+    pub(crate) is_app: bool,
 }
 
 /// `/oauth2/logout`, when it asks for confirmation.

@@ -11,8 +11,9 @@ use crate::http::step::{self, Step};
 /// A name that would end an attribute, a tag and a sentence.
 const HOSTILE: &str = "Bobby \"><script>alert(1)</script>&<b>'{ $x }";
 
-fn hidden(step: &Step) -> HiddenFields<'static> {
-    HiddenFields { path: step.path, step: step.name, attempt: "0197", form: "token".into() }
+fn form(step: &Step) -> StepForm<'static> {
+    let (path, step) = (step.path, step.name);
+    StepForm { path, step, attempt: "0197", token: "token".into(), refused: None }
 }
 
 fn buttons(html: &str) -> Vec<(&str, &str)> {
@@ -22,9 +23,8 @@ fn buttons(html: &str) -> Vec<(&str, &str)> {
 
 fn password(problem: Option<FormProblem>, email: &str) -> String {
     let lede = FRAME.l.tr("password-lede", &[("client", "The lab".into())]);
-    PasswordPage { f: FRAME, hidden: hidden(&step::PASSWORD), problem, lede, email }
-        .render()
-        .unwrap()
+    let problems = problem.into_iter().collect();
+    PasswordPage { f: FRAME, form: form(&step::PASSWORD), problems, lede, email }.render().unwrap()
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn new_password(problem: Option<FormProblem>) -> String {
     let rule = FRAME.l.tr("new-rule", &[("length", 15.into())]);
     let page = NewPasswordPage {
         f: FRAME,
-        hidden: hidden(&step::PASSWORD),
-        problem,
+        form: form(&step::PASSWORD),
+        problems: problem.into_iter().collect(),
         rule,
         email: "mere@example.org",
     };
@@ -98,11 +98,11 @@ fn question_pages_have_one_primary_button() {
         .tr("account-lede", &[("person", "Mere".into()), ("address", "mere@example.org".into())]);
     let lede =
         FRAME.l.tr("signed-in-lede", &[("person", "Mere".into()), ("client", "The lab".into())]);
-    let signed_in = SignedInPage { f: FRAME, hidden: hidden(&step::CODE), lede }.render().unwrap();
+    let signed_in = SignedInPage { f: FRAME, form: form(&step::CODE), lede }.render().unwrap();
     assert_eq!(buttons(&signed_in), [("primary", "continue")]);
     let consent = ConsentPage {
         f: FRAME,
-        hidden: hidden(&step::CONSENT),
+        form: form(&step::CONSENT),
         title: FRAME.l.tr("consent-title", &[("client", "The lab".into())]),
         lede: FRAME.l.tr("consent-lede", &[("client", "The lab".into())]),
         scopes: vec![FRAME.l.t("consent-openid"), FRAME.l.t("consent-email")],
@@ -115,7 +115,7 @@ fn question_pages_have_one_primary_button() {
     );
     let confirm = ConfirmPage {
         f: FRAME,
-        hidden: hidden(&step::CONSENT),
+        form: form(&step::CONSENT),
         title: FRAME.l.tr("confirm-title", &[("client", "The lab".into())]),
         text: FRAME.l.tr("confirm-text", &[("client", "The lab".into())]),
         account,
@@ -161,8 +161,8 @@ fn frame_shows_brand_and_support() {
 fn foreign_text_is_escaped() {
     let f = Frame { brand: HOSTILE, support: Some(HOSTILE), ..FRAME };
     let lede = f.l.tr("password-lede", &[("client", HOSTILE.into())]);
-    let problem = Some(FormProblem::new("email", HOSTILE));
-    let page = PasswordPage { f, hidden: hidden(&step::PASSWORD), problem, lede, email: HOSTILE };
+    let problems = vec![FormProblem::new("email", HOSTILE)];
+    let page = PasswordPage { f, form: form(&step::PASSWORD), problems, lede, email: HOSTILE };
     let fields = [("state", HOSTILE)];
     let logout = LogoutPage { f, form: HOSTILE, lede: HOSTILE.to_owned(), fields: &fields };
     for html in [page.render().unwrap(), logout.render().unwrap()] {

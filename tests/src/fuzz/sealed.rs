@@ -114,7 +114,7 @@ pub(super) fn attempt(ground: &FuzzContext, input: &[u8]) {
     let elsewhere =
         BrowserContext { browser: keys::hash_text("another browser"), ..owner_context() };
     match (name == *genuine, found(&owner_context()), found(&elsewhere)) {
-        (true, AttemptLookup::ThisBrowser(_), AttemptLookup::OtherCookie(_))
+        (true, AttemptLookup::ThisBrowser(_), AttemptLookup::Stale(_))
         | (false, AttemptLookup::NotFound, AttemptLookup::NotFound) => {}
         (_, own, other) => panic!("{name:?} is {own:?}, and elsewhere {other:?}"),
     }

@@ -1,20 +1,22 @@
 //! `/login/code`.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use flows::{
     admission::PostedStep,
     login::{
-        Answer, CodeValidity, CodeView, MailStatus, ResendTime, SignInPage, email_code, follow,
+        Answer, CodeValidity, CodeView, MailStatus, ResendTime, email_code, follow,
         refusal::{MailedCodeRefusal, PageMessage},
         resend,
     },
 };
 
+use store::Timestamp;
+
 use super::{
-    PostedForm, cancel_or_restart, client_name, form_action_origin,
-    form_token::{hidden, posted_attempt},
+    StepPage, cancel_or_restart, client_name,
+    form_token::{posted_attempt, step_form},
     rate_limit,
-    respond::respond,
+    respond::{PostedForm, respond},
 };
 use crate::{
     app::App,
@@ -24,8 +26,8 @@ use crate::{
         page, step,
     },
     view::{
-        CodePage, Frame, HiddenFields, SignedInPage,
-        messages::{PageText, takes_code},
+        CodePage, Frame, PausedPage, SignedInPage, StepForm,
+        messages::{PageText, SHORT_WAIT, takes_code},
     },
 };
 
@@ -34,11 +36,11 @@ pub(in crate::http) async fn post(
     request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let attempt = match posted_attempt(&app, &request, &form, &step::CODE).await? {
+    let attempt = match posted_attempt(&request, &form, &step::CODE).await? {
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    let posted = PostedForm { attempt, code: form.text("code"), ..PostedForm::default() };
+    let posted = PostedForm { attempt, typed: form.text("code") };
     if let Some(rate_limited) =
         rate_limit::reached_limit(&request, PostedStep::Second { attempt }).await?
     {
@@ -54,7 +56,7 @@ pub(in crate::http) async fn post(
         None if form.text("follow") == "session" => {
             follow::continue_with_session(cx, browser_context, attempt).await?
         }
-        None => email_code::post(cx, browser_context, attempt, posted.code).await?,
+        None => email_code::post(cx, browser_context, attempt, posted.typed).await?,
     };
     respond(&app, &request, posted, answer).await
 }
@@ -63,20 +65,32 @@ pub(in crate::http) async fn post(
 pub(super) fn render(
     app: &App,
     request: &BrowserRequest,
-    shown: &SignInPage,
+    shown: &StepPage<'_>,
     view: &CodeView,
-    code: &str,
     message: Option<PageMessage<MailedCodeRefusal>>,
 ) -> Result<Response, Failure> {
-    let hidden = hidden(request, &step::CODE, &shown.attempt);
-    let html = code_page(&request.page_text(app), hidden, view, code, message);
-    page::render_form(&html, StatusCode::OK, form_action_origin(shown).as_deref(), request)
+    let form = step_form(request, &step::CODE, shown);
+    if let Some(until) = view.paused_until {
+        return page::render_form(&paused_page(&request.page_text(app), form, until), request);
+    }
+    let html = code_page(&request.page_text(app), form, view, &shown.posted.typed, message);
+    page::render_form(&html, request)
+}
+
+/// The page of a pause after too many wrong codes: there is nothing to type and nothing to send.
+pub(super) fn paused_page<'a>(
+    text: &PageText<'a>,
+    form: StepForm<'a>,
+    until: Timestamp,
+) -> PausedPage<'a> {
+    let when = ("when", text.when(until).into());
+    PausedPage { form, lede: text.f.l.tr("paused-lede", &[when]), f: text.f }
 }
 
 /// What the page says and offers.
 pub(super) fn code_page<'a>(
     text: &PageText<'a>,
-    hidden: HiddenFields<'a>,
+    form: StepForm<'a>,
     view: &'a CodeView,
     code: &'a str,
     message: Option<PageMessage<MailedCodeRefusal>>,
@@ -84,12 +98,17 @@ pub(super) fn code_page<'a>(
     let open = takes_code(view);
     let title = match view.delivery {
         _ if open => "code-title",
+        MailStatus::NotSent if view.resend == ResendTime::Now => "code-title-unrequested",
         MailStatus::NotSent | MailStatus::Refused => "code-title-unsent",
         MailStatus::Pending | MailStatus::Accepted => "code-title-new",
     };
     CodePage {
-        hidden,
-        problem: message.map(|message| text.code_problem(view, message)),
+        form,
+        problems: message
+            .and_then(|message| text.code_problem(view, message))
+            .into_iter()
+            .collect(),
+        notice: message.and_then(|message| text.code_notice(view, message)),
         title: text.f.l.t(title),
         sent: sent_text(text, view),
         status: status_text(text, view),
@@ -107,9 +126,11 @@ fn sent_text(text: &PageText<'_>, view: &CodeView) -> String {
     let address = ("address", view.masked_address.as_str().into());
     let until = ("until", text.clock_time(view.until).into());
     let key = match (view.delivery, view.accepted_at) {
+        (MailStatus::NotSent, _) if view.resend == ResendTime::Now => "code-unrequested",
         (MailStatus::NotSent, _) => "code-not-sent",
         (MailStatus::Refused, _) => "code-refused",
         _ if view.exhausted => "code-spent",
+        _ if !takes_code(view) && view.validity == CodeValidity::Late => "code-over-same",
         _ if !takes_code(view) => "code-over",
         (MailStatus::Accepted, _) => "code-sent",
         (MailStatus::Pending, None) => "code-sending",
@@ -124,7 +145,7 @@ fn status_text(text: &PageText<'_>, view: &CodeView) -> Option<String> {
     if !takes_code(view) {
         return None;
     }
-    let until = ("until", text.clock_time(view.until).into());
+    let until = ("until", text.until(view.until).into());
     Some(match view.accepted_at {
         _ if view.validity != CodeValidity::Valid => l.t("code-soon").to_owned(),
         Some(at) if view.delivery == MailStatus::Accepted => {
@@ -140,42 +161,40 @@ fn status_text(text: &PageText<'_>, view: &CodeView) -> Option<String> {
     })
 }
 
-/// The button's text: the same code again while it can still work, else a new one.
+/// The button's text: the same code again while it can still work, else a new one. Before a short wait is over it is there,
+/// too: a press of it then says when.
 fn resend_button(text: &PageText<'_>, view: &CodeView) -> Option<&'static str> {
     let key = match view.delivery {
         _ if view.exhausted || view.validity == CodeValidity::Expired => "code-new",
         MailStatus::NotSent => "code-send",
         MailStatus::Pending | MailStatus::Accepted | MailStatus::Refused => "code-resend",
     };
-    (view.resend == ResendTime::Now).then(|| text.f.l.t(key))
+    let is_soon = match view.resend {
+        ResendTime::Now => true,
+        ResendTime::At(at) => at.since(text.now) <= SHORT_WAIT,
+    };
+    is_soon.then(|| text.f.l.t(key))
 }
 
 /// When a code can be requested, if not now.
 fn resend_wait_text(text: &PageText<'_>, view: &CodeView) -> Option<String> {
     let ResendTime::At(at) = view.resend else { return None };
-    // Rounded up, so that a request at the shown time is granted.
-    let seconds = at.since(text.now).as_millis().div_ceil(1000);
-    Some(match u64::try_from(seconds) {
-        Ok(seconds) if seconds <= 120 => {
-            text.f.l.tr("code-resend-soon", &[("seconds", seconds.into())])
-        }
-        _ => text.f.l.tr("code-resend-later", &[("when", text.when(at).into())]),
-    })
+    Some(text.resend_wait(at))
 }
 
 /// The page of a tab whose browser was signed in by another tab.
 pub(super) fn render_signed_in(
     app: &App,
     request: &BrowserRequest,
-    shown: &SignInPage,
+    shown: &StepPage<'_>,
     person: &str,
 ) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);
-    let client = client_name(request, &shown.request.client_id);
+    let client = client_name(request, &shown.page.request.client_id);
     let html = SignedInPage {
-        hidden: hidden(request, &step::CODE, &shown.attempt),
+        form: step_form(request, &step::CODE, shown),
         lede: f.l.tr("signed-in-lede", &[("person", person.into()), ("client", client.into())]),
         f,
     };
-    page::render_form(&html, StatusCode::OK, form_action_origin(shown).as_deref(), request)
+    page::render_form(&html, request)
 }

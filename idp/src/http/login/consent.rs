@@ -1,9 +1,9 @@
 //! `/login/consent`: consent to scopes, and "Continue to X as Y".
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use flows::{
     admission::PostedStep,
-    authorize::{AuthorizePage, form_action_source},
+    authorize::AuthorizePage,
     consent::{self, ConsentDecision, ConsentOutcome},
     interaction::Need,
     request::AuthorizationRequest,
@@ -12,14 +12,15 @@ use store::session::LiveSession;
 
 use super::{
     client_name,
-    form_token::{hidden, posted_attempt},
-    password_page, rate_limit, redirect_to_due_step,
+    form_token::{attempt_form, posted_attempt},
+    rate_limit, redirect_to_due_step, redirect_to_fresh, return_page,
 };
 use crate::{
     app::App,
     http::{
         error::Failure,
         extract::{BrowserRequest, Form, Query},
+        oidc::authorize::posted_address,
         page, step,
     },
     view::{ConfirmPage, ConsentPage, Frame},
@@ -35,7 +36,10 @@ pub(in crate::http) async fn get(
         consent::find_prompt(&request.cx, &request.browser_context, attempt).await?
     else {
         // There is nothing to answer here: the step that is due is shown, if there is one.
-        return redirect_to_due_step(&request, attempt).await;
+        return match consent::find_stale(&request.cx, &request.browser_context, attempt).await? {
+            Some(sealed) => Ok(page::see_other(&posted_address(&sealed))),
+            None => redirect_to_due_step(&request, attempt).await,
+        };
     };
     let session = &question.session.session;
     let about = ConsentSubject { attempt, request: &question.request, session };
@@ -52,7 +56,7 @@ pub(in crate::http) async fn post(
     request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let attempt = match posted_attempt(&app, &request, &form, &step::CONSENT).await? {
+    let attempt = match posted_attempt(&request, &form, &step::CONSENT).await? {
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
@@ -63,8 +67,9 @@ pub(in crate::http) async fn post(
         _ => ConsentDecision::Deny,
     };
     match consent::decide(&request.cx, &request.browser_context, attempt, decision).await? {
-        ConsentOutcome::Client(to) => Ok(page::see_other(&to.location)),
-        ConsentOutcome::SignIn(asked) => password_page::render_new(&app, &request, &asked),
+        ConsentOutcome::Client(to) => return_page::render(&app, &request, &to),
+        ConsentOutcome::SignIn(asked) => redirect_to_fresh(&request, &asked, None, ""),
+        ConsentOutcome::Decide(sealed) => Ok(page::see_other(&posted_address(&sealed))),
         ConsentOutcome::StartAgain => Err(Failure::StartAgain),
     }
 }
@@ -120,15 +125,14 @@ fn consent_page(
     let f = text.f;
     let client = client_name(request, &about.request.client_id);
     let html = ConsentPage {
-        hidden: hidden(request, &step::CONSENT, about.attempt),
+        form: attempt_form(request, &step::CONSENT, about.attempt, None),
         title: f.l.tr("consent-title", &[("client", client.into())]),
         lede: f.l.tr("consent-lede", &[("client", client.into())]),
         scopes: about.request.scopes.iter().filter_map(|scope| text.scope_text(scope)).collect(),
         account: about.account(f),
         f,
     };
-    let source = form_action_source(&about.request.redirect_uri);
-    page::render_form(&html, StatusCode::OK, source.as_deref(), request)
+    page::render_form(&html, request)
 }
 
 fn confirm_page(
@@ -139,12 +143,11 @@ fn confirm_page(
     let f = Frame::of(&app.brand, request.locale);
     let client = client_name(request, &about.request.client_id);
     let html = ConfirmPage {
-        hidden: hidden(request, &step::CONSENT, about.attempt),
+        form: attempt_form(request, &step::CONSENT, about.attempt, None),
         title: f.l.tr("confirm-title", &[("client", client.into())]),
         text: f.l.tr("confirm-text", &[("client", client.into())]),
         account: about.account(f),
         f,
     };
-    let source = form_action_source(&about.request.redirect_uri);
-    page::render_form(&html, StatusCode::OK, source.as_deref(), request)
+    page::render_form(&html, request)
 }

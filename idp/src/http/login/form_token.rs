@@ -3,39 +3,50 @@
 use std::borrow::Cow;
 
 use axum::response::Response;
-use flows::login::{self, StaleForm};
+use flows::login::{self, NextStep, StaleForm, posted_refusal::PostedRefusal, refusal::Refusal};
 
-use super::{password_page, step_address};
+use super::{StepPage, redirect::redirect_refused, redirect_to_fresh, step_address};
 use crate::{
-    app::App,
     http::{
         error::Failure,
         extract::{BrowserRequest, Form},
         page,
         step::Step,
     },
-    view::HiddenFields,
+    view::StepForm,
 };
 
-/// The hidden fields of the form of a step.
-pub(super) fn hidden<'a>(
+/// The form of a step.
+pub(super) fn step_form<'a>(
+    request: &BrowserRequest,
+    step: &'static Step,
+    shown: &StepPage<'a>,
+) -> StepForm<'a> {
+    attempt_form(request, step, &shown.page.attempt, shown.refused)
+}
+
+/// The same for the page of an attempt by its name.
+pub(super) fn attempt_form<'a>(
     request: &BrowserRequest,
     step: &'static Step,
     attempt: &'a str,
-) -> HiddenFields<'a> {
-    let token =
-        request.cx.root.form_token(&request.browser_context.browser, attempt, step.form_name);
-    HiddenFields { path: step.path, step: step.name, attempt, form: Cow::Owned(token) }
+    refused: Option<&'a str>,
+) -> StepForm<'a> {
+    let browser = &request.browser_context.browser;
+    let token = Cow::Owned(request.cx.root.form_token(browser, attempt, step.form_name));
+    StepForm { path: step.path, step: step.name, attempt, token, refused }
 }
 
 /// The attempt that a form names, if its token is right. If it is not, the form may be from before this browser's cookie
 /// changed: two tabs opened at once, or another tab that has signed in. Nothing is done then, and the page is shown anew.
 pub(super) async fn posted_attempt<'f>(
-    app: &App,
     request: &BrowserRequest,
     form: &'f Form,
     step: &'static Step,
 ) -> Result<Result<&'f str, Response>, Failure> {
+    if request.new_browser_cookie.is_some() {
+        return Err(Failure::CookiesBlocked);
+    }
     // With a valid token the post may still be accepted: the step checks next whether it is from a known device.
     if let Some(rate_limited) = request.rate_limited
         && !has_valid_token(request, form, step)
@@ -61,9 +72,15 @@ pub(super) async fn posted_attempt<'f>(
     )
     .await?
     {
-        StaleForm::FreshPage(asked) => Ok(Err(password_page::render_new(app, request, &asked)?)),
-        StaleForm::NextStep(next_step) => {
-            Ok(Err(page::see_other(&step_address(next_step, attempt)?)))
+        StaleForm::FreshPage(fresh, reason) => {
+            Ok(Err(redirect_to_fresh(request, &fresh, Some(reason), form.text("email"))?))
+        }
+        StaleForm::NextStep(NextStep::Complete) => {
+            Ok(Err(page::see_other(&step_address(NextStep::Complete, attempt)?)))
+        }
+        StaleForm::NextStep(_) => {
+            let posted = PostedRefusal::new(Some(Refusal::OutOfTurn), "");
+            Ok(Err(redirect_refused(request, attempt, posted).await?))
         }
         StaleForm::NotThisBrowser => Err(Failure::Forbidden),
     }

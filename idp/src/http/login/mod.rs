@@ -1,5 +1,5 @@
-//! The sign-in pages. A form names its attempt and carries a token; what a post leads to is decided in `flows`, and an
-//! answer becomes a response in one place (`respond.rs`).
+//! The sign-in pages. A form names its attempt and carries a token; `flows` decides what a post leads to, and `respond.rs`
+//! turns that answer into a response. A post is never answered by the page of a step: it redirects there.
 
 pub(super) mod code;
 pub(super) mod consent;
@@ -8,34 +8,35 @@ pub(super) mod new_password;
 pub(super) mod password;
 pub(super) mod password_page;
 mod rate_limit;
+mod redirect;
 mod respond;
+pub(super) mod return_page;
 mod unavailable;
 
 #[cfg(test)]
 mod tests;
 
 use axum::{extract::State, response::Response};
-use flows::{
-    authorize::{AuthorizePage, form_action_source},
-    login::{self, Answer, NextStep, SignInPage, StaleForm, StepView, refusal::Refusal},
+use flows::login::{
+    self, Answer, DuePage, NextStep, SignInPage, StaleForm, StepView,
+    posted_refusal::PostedRefusal, refusal::Refusal,
 };
 
+use self::redirect::{redirect_to_fresh, step_address};
 use super::{
     error::Failure,
     extract::{BrowserRequest, Form, Query},
     page,
-    step::Step,
+    step::{REFUSED, Step},
 };
 use crate::app::App;
 
-/// What a person posted, as far as the next page needs it: never a password.
-#[derive(Clone, Copy, Debug, Default)]
-struct PostedForm<'a> {
-    attempt: &'a str,
-    email: &'a str,
-    code: &'a str,
-    /// Whether the new password was left empty.
-    no_new_password: bool,
+/// The page of a step, with what the last post was refused for.
+struct StepPage<'a> {
+    page: &'a SignInPage,
+    posted: PostedRefusal,
+    /// The same, sealed, for the links of the page that come back to it.
+    refused: Option<&'a str>,
 }
 
 /// A GET of a step: its page if it is due, else a redirect to the one that is.
@@ -45,21 +46,35 @@ pub(super) async fn get(
     Query(params): Query,
 ) -> Result<Response, Failure> {
     let step = request.step.ok_or(Failure::NotFound)?;
-    let shown = load_due_page(&request, params.get("attempt").unwrap_or_default()).await?;
-    let next_step = match &shown.view {
+    let attempt = params.get("attempt").unwrap_or_default();
+    let page = match login::show(&request.cx, &request.browser_context, attempt).await? {
+        DuePage::Page(page) => *page,
+        DuePage::Fresh(fresh, reason) => {
+            return redirect_to_fresh(&request, &fresh, Some(reason), "");
+        }
+        DuePage::NotFound => return Err(Failure::StartAgain),
+    };
+    let due = due_step(&page.view, step)?;
+    if due.leads_to != step.leads_to {
+        return Ok(page::see_other(&due.address(&page.attempt, None)));
+    }
+    let refused = params.get(REFUSED);
+    let posted = refused.map(|sealed| PostedRefusal::open(&request.cx, &page, sealed));
+    render(&app, &request, &StepPage { page: &page, posted: posted.unwrap_or_default(), refused })
+}
+
+/// The step whose page shows a view; `here` is the one that the tab is at.
+fn due_step(view: &StepView, here: &'static Step) -> Result<&'static Step, Failure> {
+    let next_step = match view {
         StepView::Password => NextStep::Password,
         StepView::Code(_) => NextStep::Code,
         StepView::NewPassword { .. } => NextStep::NewPassword,
         StepView::Complete => NextStep::Complete,
-        // Shown at the path of any step.
-        StepView::SignedIn { .. } => step.leads_to,
+        // Shown on whichever page the tab is.
+        StepView::SignedIn { .. } => return Ok(here),
         StepView::Cancelled => return Err(Failure::StartAgain),
     };
-    if next_step == step.leads_to {
-        render(&app, &request, &shown, PostedForm::default(), None)
-    } else {
-        Ok(page::see_other(&step_address(next_step, &shown.attempt)?))
-    }
+    Step::for_next_step(next_step).ok_or(Failure::StartAgain)
 }
 
 /// "Cancel" and "start again", which every step offers; `None` when the step itself was answered.
@@ -75,41 +90,29 @@ async fn cancel_or_restart(
     })
 }
 
-/// The step that is due for an attempt, or "start again".
-async fn load_due_page(request: &BrowserRequest, attempt: &str) -> Result<SignInPage, Failure> {
-    login::show(&request.cx, &request.browser_context, attempt).await?.ok_or(Failure::StartAgain)
-}
-
-/// The page of the step that is due, with the refusal.
-fn render(
-    app: &App,
-    request: &BrowserRequest,
-    shown: &SignInPage,
-    posted: PostedForm<'_>,
-    refusal: Option<Refusal>,
-) -> Result<Response, Failure> {
+/// The page of the step that is due, with what was wrong, and how long to wait.
+fn render(app: &App, request: &BrowserRequest, shown: &StepPage<'_>) -> Result<Response, Failure> {
     let text = request.page_text(app);
-    match &shown.view {
+    let refusal = shown.posted.refusal;
+    let response = match &shown.page.view {
         StepView::Password => {
-            let problem = refusal.map(|refusal| text.password_problem(refusal.for_password_page()));
-            password_page::render(app, request, shown, posted.email, problem)
+            let problems =
+                refusal.map(|refusal| text.password_problems(refusal.for_password_page()));
+            password_page::render(app, request, shown, problems.unwrap_or_default())
         }
         StepView::Code(view) => {
-            let message = refusal.map(Refusal::for_code_page);
-            code::render(app, request, shown, view, posted.code, message)
+            code::render(app, request, shown, view, refusal.map(Refusal::for_code_page))
         }
         StepView::NewPassword { email } => {
             let message = refusal.map(Refusal::for_new_password_page);
-            let problem =
-                message.map(|message| text.new_password_problem(message, posted.no_new_password));
+            let problem = message.map(|message| text.new_password_problem(message));
             new_password::render(app, request, shown, email, problem)
         }
         StepView::SignedIn { person } => code::render_signed_in(app, request, shown, person),
-        StepView::Complete => {
-            Ok(page::see_other(&step_address(NextStep::Complete, &shown.attempt)?))
-        }
-        StepView::Cancelled => Err(Failure::StartAgain),
-    }
+        StepView::Complete | StepView::Cancelled => Err(Failure::StartAgain),
+    }?;
+    let wait = respond::wait_time(&shown.page.view, refusal, request.cx.now);
+    Ok(respond::mark_rate_limited(response, wait))
 }
 
 /// A redirect to the page that is due, from the page of a step that is not.
@@ -121,30 +124,12 @@ async fn redirect_to_due_step(
         StaleForm::NextStep(next_step) if next_step != NextStep::Complete => {
             Ok(page::see_other(&step_address(next_step, attempt)?))
         }
-        _ => Err(Failure::StartAgain),
+        StaleForm::FreshPage(fresh, reason) => redirect_to_fresh(request, &fresh, Some(reason), ""),
+        StaleForm::NextStep(_) | StaleForm::NotThisBrowser => Err(Failure::StartAgain),
     }
-}
-
-/// The address of the page that is due.
-fn step_address(next_step: NextStep, attempt: &str) -> Result<String, Failure> {
-    Ok(Step::for_next_step(next_step).ok_or(Failure::StartAgain)?.address(attempt))
-}
-
-/// The origin that the form of a page may lead to besides our own.
-fn form_action_origin(shown: &SignInPage) -> Option<String> {
-    form_action_source(&shown.request.redirect_uri)
 }
 
 /// The name of the client that people see.
-fn client_name<'a>(request: &'a BrowserRequest, client_id: &'a str) -> &'a str {
+pub(super) fn client_name<'a>(request: &'a BrowserRequest, client_id: &'a str) -> &'a str {
     request.cx.clients.get(client_id).map_or(client_id, |client| &client.metadata.client_name)
-}
-
-/// The sign-in page of a request that has no row yet.
-fn to_sign_in_page(asked: &AuthorizePage) -> SignInPage {
-    SignInPage {
-        attempt: asked.attempt.clone(),
-        request: asked.request.clone(),
-        view: StepView::Password,
-    }
 }

@@ -1,16 +1,16 @@
 //! `/login/new-password`.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use flows::{
     admission::PostedStep,
-    login::{self, SignInPage},
+    login::{self, Answer},
 };
 
 use super::{
-    PostedForm, cancel_or_restart, form_action_origin,
-    form_token::{hidden, posted_attempt},
+    StepPage, cancel_or_restart,
+    form_token::{posted_attempt, step_form},
     rate_limit,
-    respond::respond,
+    respond::{PostedForm, respond},
 };
 use crate::{
     app::App,
@@ -27,18 +27,23 @@ pub(in crate::http) async fn post(
     request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let attempt = match posted_attempt(&app, &request, &form, &step::NEW_PASSWORD).await? {
+    let attempt = match posted_attempt(&request, &form, &step::NEW_PASSWORD).await? {
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    rate_limit::reject_if_limited(&request, PostedStep::AfterSecond { attempt }).await?;
-    let new = form.text("new_password");
-    let no_new_password = new.trim().is_empty();
-    let posted = PostedForm { attempt, no_new_password, ..PostedForm::default() };
+    let posted = PostedForm { attempt, typed: "" };
+    if let Some(rate_limited) =
+        rate_limit::reached_limit(&request, PostedStep::AfterSecond { attempt }).await?
+    {
+        let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited };
+        return respond(&app, &request, posted, answer).await;
+    }
     let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
         None => {
-            login::new_password::post(&request.cx, &request.browser_context, attempt, new).await?
+            let (cx, browser_context) = (&request.cx, &request.browser_context);
+            let typed = form.text("new_password");
+            login::new_password::post(cx, browser_context, attempt, typed).await?
         }
     };
     respond(&app, &request, posted, answer).await
@@ -48,18 +53,18 @@ pub(in crate::http) async fn post(
 pub(super) fn render(
     app: &App,
     request: &BrowserRequest,
-    shown: &SignInPage,
+    shown: &StepPage<'_>,
     email: &str,
     problem: Option<FormProblem>,
 ) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);
     let length = request.cx.settings.password_min_length;
     let html = NewPasswordPage {
-        hidden: hidden(request, &step::NEW_PASSWORD, &shown.attempt),
-        problem,
+        form: step_form(request, &step::NEW_PASSWORD, shown),
+        problems: problem.into_iter().collect(),
         rule: f.l.tr("new-rule", &[("length", length.into())]),
         email,
         f,
     };
-    page::render_form(&html, StatusCode::OK, form_action_origin(shown).as_deref(), request)
+    page::render_form(&html, request)
 }

@@ -4,14 +4,22 @@ use axum::{extract::State, response::Response};
 use flows::{
     admission::PostedStep,
     email::EmailAddress,
-    login::{self, Answer},
+    login::{
+        self, Answer,
+        posted_refusal::PostedRefusal,
+        refusal::{PasswordRefusal, Refusal},
+    },
     network,
 };
 use keys::Password;
 
 use super::{
-    PostedForm, cancel_or_restart, form_token::posted_attempt, password_page, rate_limit,
-    respond::respond, unavailable,
+    cancel_or_restart,
+    form_token::posted_attempt,
+    rate_limit,
+    redirect::redirect_refused,
+    respond::{PostedForm, respond},
+    unavailable,
 };
 use crate::{
     app::App,
@@ -20,7 +28,6 @@ use crate::{
         extract::{BrowserRequest, Form},
         step,
     },
-    view::{FormProblem, messages::PageText},
 };
 
 pub(in crate::http) async fn post(
@@ -34,12 +41,12 @@ pub(in crate::http) async fn post(
         }
         request.rate_limited = network::count_post(&request.cx).await?;
     }
-    let attempt = match posted_attempt(&app, &request, &form, &step::PASSWORD).await? {
+    let attempt = match posted_attempt(&request, &form, &step::PASSWORD).await? {
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    let posted = PostedForm { attempt, email: form.text("email"), ..PostedForm::default() };
-    match rate_limit::reached_limit(&request, PostedStep::Password { email: posted.email }).await {
+    let posted = PostedForm { attempt, typed: form.text("email") };
+    match rate_limit::reached_limit(&request, PostedStep::Password { email: posted.typed }).await {
         Ok(None) => {}
         Ok(Some(rate_limited)) => {
             let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited };
@@ -49,7 +56,7 @@ pub(in crate::http) async fn post(
     }
     let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
-        None => match credentials(&request.page_text(&app), &form) {
+        None => match credentials(&form) {
             Ok((email, password)) => {
                 let (cx, browser_context) = (&request.cx, &request.browser_context);
                 match login::password::post(cx, browser_context, attempt, &email, password).await {
@@ -59,23 +66,23 @@ pub(in crate::http) async fn post(
                     Ok(answer) => answer,
                 }
             }
-            Err(problem) => {
-                let shown = super::load_due_page(&request, attempt).await?;
-                return password_page::render(&app, &request, &shown, posted.email, Some(problem));
+            Err(refusal) => {
+                let refused = PostedRefusal::new(Some(Refusal::Password(refusal)), posted.typed);
+                return redirect_refused(&request, attempt, refused).await;
             }
         },
     };
     respond(&app, &request, posted, answer).await
 }
 
-/// The typed address and password. A password that is too long is `None`, and takes as long to check as any other.
-fn credentials(
-    text: &PageText<'_>,
-    form: &Form,
-) -> Result<(EmailAddress, Option<Password>), FormProblem> {
-    let email = EmailAddress::parse(form.text("email")).map_err(|bad| text.email_problem(bad))?;
-    if form.text("password").is_empty() {
-        return Err(text.missing_password());
+/// What was typed. A password that is longer than any can be takes the time of one.
+fn credentials(form: &Form) -> Result<(EmailAddress, Option<Password>), PasswordRefusal> {
+    let (email, password) = (EmailAddress::parse(form.text("email")), form.text("password"));
+    match email {
+        Ok(email) if !password.is_empty() => Ok((email, Password::parse(password).ok())),
+        email => {
+            let no_password = password.is_empty();
+            Err(PasswordRefusal::Fields { email: email.err(), no_password })
+        }
     }
-    Ok((email, Password::parse(form.text("password")).ok()))
 }

@@ -1,41 +1,49 @@
 //! The page of the first step.
 
-use axum::{http::StatusCode, response::Response};
-use flows::{authorize::AuthorizePage, login::SignInPage};
+use axum::response::Response;
+use flows::{
+    authorize::AuthorizePage,
+    login::{SignInPage, posted_refusal::PostedRefusal},
+};
 
-use super::{client_name, form_action_origin, form_token::hidden, to_sign_in_page};
+use super::{StepPage, client_name, form_token::step_form};
 use crate::{
     app::App,
     http::{error::Failure, extract::BrowserRequest, page, step},
     view::{FormProblem, Frame, PasswordPage},
 };
 
-/// The sign-in page of a request that has no row yet.
+/// The sign-in page of an authorization request.
 pub(in crate::http) fn render_new(
     app: &App,
     request: &BrowserRequest,
     asked: &AuthorizePage,
 ) -> Result<Response, Failure> {
-    render(app, request, &to_sign_in_page(asked), "", None)
+    let page = SignInPage::unsaved(&asked.attempt, asked.request.clone());
+    let shown = StepPage { page: &page, posted: PostedRefusal::default(), refused: None };
+    render(app, request, &shown, Vec::new())
 }
 
 /// The page, with the address as it was typed or hinted.
 pub(super) fn render(
     app: &App,
     request: &BrowserRequest,
-    shown: &SignInPage,
-    email: &str,
-    problem: Option<FormProblem>,
+    shown: &StepPage<'_>,
+    problems: Vec<FormProblem>,
 ) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);
-    let hint = shown.request.login_hint.as_deref().unwrap_or_default();
-    let client = client_name(request, &shown.request.client_id);
+    let (asked, typed) = (&shown.page.request, shown.posted.typed.as_str());
+    let client = client_name(request, &asked.client_id);
     let html = PasswordPage {
-        hidden: hidden(request, &step::PASSWORD, &shown.attempt),
-        problem,
+        form: step_form(request, &step::PASSWORD, shown),
+        problems,
         lede: f.l.tr("password-lede", &[("client", client.into())]),
-        email: if email.is_empty() { hint } else { email },
+        email: if typed.is_empty() {
+            asked.login_hint.as_deref().unwrap_or_default()
+        } else {
+            typed
+        },
         f,
     };
-    page::render_form(&html, StatusCode::OK, form_action_origin(shown).as_deref(), request)
+    page::render_form(&html, request)
 }

@@ -9,6 +9,7 @@ use axum::{
 use flows::{
     login::{
         AfterSignIn, Answer, CodeView, NewCookies, NextStep, ResendTime, StepView,
+        posted_refusal::PostedRefusal,
         refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     },
     mail::Category,
@@ -16,11 +17,22 @@ use flows::{
 };
 use store::Timestamp;
 
-use super::{PostedForm, load_due_page, password_page, render, step_address, unavailable};
+use super::{
+    redirect::{redirect_refused, redirect_to_fresh, step_address},
+    return_page, unavailable,
+};
 use crate::{
     app::App,
     http::{error::Failure, extract::BrowserRequest, page},
 };
+
+/// What a person posted, as far as the next page needs it: never a password.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PostedForm<'a> {
+    pub(super) attempt: &'a str,
+    /// The address or the code, as it was typed.
+    pub(super) typed: &'a str,
+}
 
 /// Turns an answer into a response.
 pub(super) async fn respond(
@@ -33,9 +45,16 @@ pub(super) async fn respond(
         app.lane_notifier.notify(Category::Code.as_str());
     }
     match answer {
-        Answer::Show(_, refusal) => respond_refused(app, request, posted, refusal).await,
+        Answer::Show(_, refusal) => {
+            let refused = PostedRefusal::new(refusal, posted.typed);
+            redirect_refused(request, posted.attempt, refused).await
+        }
         Answer::Next(id, next_step) => {
             Ok(page::see_other(&step_address(next_step, &id.to_string())?))
+        }
+        Answer::Restarted { id, address } => {
+            let kept = PostedRefusal::new(None, &address);
+            redirect_refused(request, &id.to_string(), kept).await
         }
         Answer::SignedIn { cookies, destination: to } => {
             respond_signed_in(app, request, cookies, to)
@@ -45,30 +64,21 @@ pub(super) async fn respond(
             page::set_cookie(&mut response, app.cookies.set_browser(&browser));
             Ok(response)
         }
-        Answer::Client(to) => Ok(page::see_other(&to.location)),
-        Answer::FreshPage(asked) => password_page::render_new(app, request, &asked),
+        Answer::Client(to) => return_page::render(app, request, &to),
+        Answer::FreshPage(fresh, reason) => {
+            redirect_to_fresh(request, &fresh, reason, posted.typed)
+        }
         Answer::Busy { attempt, retry_after } => {
             let posted = PostedForm { attempt: &attempt, ..posted };
             unavailable::respond_full(app, request, posted, retry_after).await
         }
         Answer::RateLimited { attempt, rate_limited } => {
-            let posted = PostedForm { attempt: &attempt, ..posted };
-            respond_refused(app, request, posted, Some(Refusal::NetworkPaused(rate_limited))).await
+            let refusal = Refusal::NetworkPaused(rate_limited);
+            let refused = PostedRefusal::new(Some(refusal), posted.typed);
+            redirect_refused(request, &attempt, refused).await
         }
         Answer::StartAgain => Err(Failure::StartAgain),
     }
-}
-
-/// The page that is due, with the refusal, and how long to wait.
-async fn respond_refused(
-    app: &App,
-    request: &BrowserRequest,
-    posted: PostedForm<'_>,
-    refusal: Option<Refusal>,
-) -> Result<Response, Failure> {
-    let shown = load_due_page(request, posted.attempt).await?;
-    let response = render(app, request, &shown, posted, refusal)?;
-    Ok(mark_rate_limited(response, wait_time(&shown.view, refusal, request.cx.now)))
 }
 
 /// A redirect to the client, to a page of ours or to the consent page, with new cookies.
@@ -79,7 +89,7 @@ fn respond_signed_in(
     to: AfterSignIn,
 ) -> Result<Response, Failure> {
     let mut response = match to {
-        AfterSignIn::Client(to) => page::see_other(&to.location),
+        AfterSignIn::Client(to) => return_page::render(app, request, &to)?,
         AfterSignIn::Page(to) => page::see_other(to.path()),
         AfterSignIn::Ask(id, _) => {
             page::see_other(&step_address(NextStep::Complete, &id.to_string())?)
@@ -95,7 +105,14 @@ fn respond_signed_in(
 }
 
 /// How long a refusal asks the person to wait, on the page that says so.
-fn wait_time(view: &StepView, refusal: Option<Refusal>, now: Timestamp) -> Option<Duration> {
+pub(super) fn wait_time(
+    view: &StepView,
+    refusal: Option<Refusal>,
+    now: Timestamp,
+) -> Option<Duration> {
+    if let StepView::Code(CodeView { paused_until: Some(until), .. }) = view {
+        return Some(until.since(now));
+    }
     let until = match (view, refusal?) {
         (
             StepView::Password | StepView::Code(_),
@@ -116,7 +133,7 @@ fn wait_time(view: &StepView, refusal: Option<Refusal>, now: Timestamp) -> Optio
 }
 
 /// A page that shows a limit has status 429 (RFC 6585, section 4).
-fn mark_rate_limited(mut response: Response, wait: Option<Duration>) -> Response {
+pub(super) fn mark_rate_limited(mut response: Response, wait: Option<Duration>) -> Response {
     if let Some(wait) = wait {
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         // Rounded up, so that a request at that time is granted.

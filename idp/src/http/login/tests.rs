@@ -3,6 +3,7 @@ use std::{borrow::Cow, time::Duration};
 use askama::Template;
 use flows::{
     account::password::BadPassword,
+    attempt::StaleReason,
     email::BadEmail,
     login::{
         CodeValidity, CodeView, MailStatus, ResendTime,
@@ -13,18 +14,19 @@ use flows::{
 use jiff::tz::TimeZone;
 use store::Timestamp;
 
-use super::code::code_page;
+use super::code::{code_page, paused_page};
 use crate::view::{
-    HiddenFields,
-    messages::{PageText, takes_code},
+    StepForm,
+    messages::{PageText, SHORT_WAIT, takes_code},
     page_checks::{FRAME, assert_valid_page, attribute, contents, frame_per_locale, tags},
 };
 
-const HIDDEN: HiddenFields<'static> = HiddenFields {
+const FORM: StepForm<'static> = StepForm {
     path: "/login/code",
     step: "code",
     attempt: "0197",
-    form: Cow::Borrowed("token"),
+    token: Cow::Borrowed("token"),
+    refused: None,
 };
 static ZONE: TimeZone = TimeZone::UTC;
 
@@ -52,6 +54,7 @@ fn view() -> CodeView {
         resend: ResendTime::Now,
         delivery: MailStatus::Accepted,
         exhausted: false,
+        paused_until: None,
     }
 }
 
@@ -88,6 +91,8 @@ fn every_refusal() -> Vec<Refusal> {
     let all = vec![
         Refusal::Password(PasswordRefusal::Wrong),
         Refusal::Password(PasswordRefusal::Paused(later)),
+        Refusal::Password(PasswordRefusal::Fields { email: None, no_password: true }),
+        Refusal::Password(PasswordRefusal::Stale(StaleReason::Old)),
         Refusal::Code(CodeRefusal::Wrong(3)),
         Refusal::Code(CodeRefusal::NotSixDigits(0)),
         Refusal::Code(CodeRefusal::NotSixDigits(5)),
@@ -106,7 +111,7 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::OutOfTurn,
     ];
     let kinds: std::collections::HashSet<_> = all.iter().map(kind).collect();
-    assert_eq!(kinds.len(), 17, "each variant");
+    assert_eq!(kinds.len(), 19, "each variant");
     all
 }
 
@@ -117,13 +122,13 @@ fn kind(refusal: &Refusal) -> String {
 }
 
 fn html(view: &CodeView, typed: &str, refusal: Option<Refusal>) -> String {
-    code_page(&page_text(), HIDDEN, view, typed, refusal.map(Refusal::for_code_page))
+    code_page(&page_text(), FORM, view, typed, refusal.map(Refusal::for_code_page))
         .render()
         .unwrap()
 }
 
 fn message_of(view: &CodeView, refusal: Refusal) -> String {
-    page_text().code_problem(view, refusal.for_code_page()).text
+    page_text().code_problem(view, refusal.for_code_page()).expect("a problem").text
 }
 
 #[test]
@@ -140,25 +145,31 @@ fn code_page_states_are_sound() {
 /// The page is valid, has at most one primary button, and always has a next action.
 fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) {
     let l = text.f.l;
-    let html = code_page(text, HIDDEN, view, "12 34", refusal.map(Refusal::for_code_page))
-        .render()
-        .unwrap();
+    let html =
+        code_page(text, FORM, view, "12 34", refusal.map(Refusal::for_code_page)).render().unwrap();
     assert_valid_page(&html, l);
     let primary: Vec<_> = tags(&html, "button")
         .filter(|tag| attribute(tag, "class") == Some("primary"))
         .filter_map(|tag| attribute(tag, "value"))
         .collect();
-    let expected: &[&str] = match (takes_code(view), view.resend) {
+    let is_soon = match view.resend {
+        ResendTime::Now => true,
+        ResendTime::At(at) => at.since(text.now) <= SHORT_WAIT,
+    };
+    let expected: &[&str] = match (takes_code(view), is_soon) {
         (true, _) => &["continue"],
-        (false, ResendTime::Now) => &["resend"],
-        (false, ResendTime::At(_)) => &[],
+        (false, true) => &["resend"],
+        (false, false) => &[],
     };
     assert_eq!(primary, expected, "the primary button: {view:?}");
     // There is always a button that sends a code, or the time from which there is one.
     assert!(html.contains("id=\"resend\""), "{view:?}");
     assert!(html.contains("value=\"restart\"") && html.contains("value=\"cancel\""));
-    assert!(html.contains(l.t("code-staff")) && html.contains(l.t("code-trouble-spam")));
-    assert!(html.contains(&l.tr("code-trouble-mailbox", &[("support", "0800 111 222".into())])));
+    assert!(html.contains(l.t("code-staff")));
+    // Where no mail can have arrived, nothing is said about its arrival.
+    assert_eq!(html.contains(l.t("code-trouble-spam")), takes_code(view));
+    let mailbox = l.tr("code-trouble-mailbox", &[("support", "0800 111 222".into())]);
+    assert_eq!(html.contains(&mailbox), takes_code(view));
 }
 
 #[test]
@@ -182,7 +193,7 @@ fn code_page_shows_address_and_times() {
     let page = html(&view(), "", None);
     for text in [
         "We sent a six-digit code to m***@example.org.",
-        "It was sent 2 minutes ago (9:41 am). It works until 9:56 am.",
+        "It was sent 2 minutes ago (9:41 am). It works until 9:56 am (for 12 more minutes).",
         "<strong>KOWHAI-27</strong>",
         "Enter the code in this browser",
     ] {
@@ -192,12 +203,13 @@ fn code_page_shows_address_and_times() {
     let page = html(&pending, "", None);
     assert!(page.contains("We are sending a six-digit code to m***@example.org."), "{page}");
     assert!(
-        page.contains("It works until 9:56 am at the latest.") && !page.contains("ago"),
+        page.contains("It works until 9:56 am (for 12 more minutes) at the latest.")
+            && !page.contains("ago"),
         "{page}"
     );
     let page = html(&CodeView { delivery: MailStatus::Pending, ..view() }, "", None);
     assert!(page.contains("We are sending the code to m***@example.org again."), "{page}");
-    assert!(page.contains("It still works until 9:56 am."), "{page}");
+    assert!(page.contains("It still works until 9:56 am (for 12 more minutes)."), "{page}");
 }
 
 #[test]
@@ -205,14 +217,12 @@ fn resend_wait_shows_next_time() {
     let wait = |at| html(&CodeView { resend: ResendTime::At(at), ..view() }, "", None);
     let soon = wait(now().plus(Duration::from_millis(28_001)));
     assert!(soon.contains("You can ask for a code again in 29 seconds."), "{soon}");
-    assert!(
-        soon.contains("href=\"/login/code?attempt=0197\""),
-        "a link, so that nothing is posted again: {soon}"
-    );
-    assert!(!soon.contains("value=\"resend\""), "{soon}");
+    assert!(soon.contains("value=\"resend\""), "a press says when: {soon}");
     // Rounded up to the minute; a time on the next day is shown with its day.
-    assert!(wait(at("2026-11-24T10:41:01Z")).contains("again at 10:42 am."));
-    assert!(wait(at("2026-11-25T09:00:00Z")).contains("again tomorrow at 9:00 am."));
+    assert!(wait(at("2026-11-24T10:41:01Z")).contains("again at 10:42 am (in about 58 minutes)."));
+    assert!(
+        wait(at("2026-11-25T09:00:00Z")).contains("again tomorrow at 9:00 am (in about 24 hours).")
+    );
 }
 
 #[test]
@@ -231,7 +241,7 @@ fn dead_code_page_offers_resend() {
         ),
     ] {
         let page = html(&view, "", None);
-        assert_eq!(contents(&page, "h1").next(), Some("Your code no longer works"));
+        assert_eq!(contents(&page, "h1").next(), Some("The time of your code is over"));
         assert!(!page.contains("name=\"code\"") && !page.contains("KOWHAI"), "{page}");
         assert!(page.contains(why) && page.contains(button), "{page}");
     }
@@ -239,15 +249,16 @@ fn dead_code_page_offers_resend() {
 
 #[test]
 fn unsent_code_has_no_field() {
-    let nobody = CodeView { accepted_at: None, ..view() };
+    let later = ResendTime::At(at("2026-11-24T10:30:00Z"));
+    let unsent = CodeView { accepted_at: None, ..view() };
     for (view, why, button) in [
         (
-            CodeView { delivery: MailStatus::NotSent, ..nobody.clone() },
+            CodeView { delivery: MailStatus::NotSent, resend: later, ..unsent.clone() },
             "too many were asked for",
-            "Send a code",
+            "again at 10:30 am",
         ),
         (
-            CodeView { delivery: MailStatus::Refused, ..nobody },
+            CodeView { delivery: MailStatus::Refused, ..unsent.clone() },
             "did not take our e-mail",
             "Send the code again",
         ),
@@ -257,10 +268,14 @@ fn unsent_code_has_no_field() {
         assert!(!page.contains("name=\"code\"") && !page.contains("KOWHAI"), "{page}");
         assert!(page.contains(why) && page.contains(button), "{page}");
     }
+    // After a pause no code has been sent, and one can be.
+    let page = html(&CodeView { delivery: MailStatus::NotSent, ..unsent }, "", None);
+    assert!(page.contains("No code has been sent to m***@example.org yet."), "{page}");
+    assert!(page.contains("value=\"resend\""), "{page}");
     // An earlier mail was accepted, and its code still works.
     let page = html(&CodeView { delivery: MailStatus::Refused, ..view() }, "", None);
     assert!(page.contains("did not take our e-mail") && page.contains("name=\"code\""), "{page}");
-    assert!(page.contains("It still works until 9:56 am."), "{page}");
+    assert!(page.contains("It still works until 9:56 am (for 12 more minutes)."), "{page}");
 }
 
 /// The right code came late and is being sent again: the page asks for it and does not complete the step.
@@ -272,10 +287,8 @@ fn late_code_page_asks_again() {
     assert!(page.contains("We are sending the code to m***@example.org again."), "{page}");
     assert!(page.contains("It works as soon as the new e-mail is on its way."), "{page}");
     assert!(!page.contains("worked until"), "{page}");
-    assert!(
-        message_of(&late, Refusal::Mail(MailRefusal::Late))
-            .contains("We have sent you the same code again")
-    );
+    assert!(page.contains("We have sent you the same code again"), "{page}");
+    assert!(!page.contains("There is a problem") && !page.contains("Error:"), "{page}");
     // The limit of mails is reached: nothing was sent, and no text says that a mail was.
     let unsent = CodeView {
         delivery: MailStatus::Accepted,
@@ -285,7 +298,6 @@ fn late_code_page_asks_again() {
     assert!(!message_of(&unsent, Refusal::Mail(MailRefusal::Late)).contains("We have sent"));
     let unsent = CodeView { delivery: MailStatus::NotSent, accepted_at: None, ..view() };
     assert!(!message_of(&unsent, Refusal::Mail(MailRefusal::Expired)).contains("We have sent"));
-    assert!(html(&unsent, "", None).contains("We could not send a code to m***@example.org"));
 }
 
 #[test]
@@ -325,7 +337,7 @@ fn code_refusals_have_messages() {
         ),
         (
             Refusal::Code(CodeRefusal::Paused(at("2026-11-24T10:29:01Z"))),
-            "There were too many wrong codes. You can try again at 10:30 am. \
+            "There were too many wrong codes. You can try again at 10:30 am (in about 46 minutes). \
              Your account is not locked: you can close this page and sign in again then",
         ),
     ] {
@@ -334,9 +346,11 @@ fn code_refusals_have_messages() {
     let codes = every_refusal().into_iter().filter(|refusal| {
         !matches!(
             refusal,
-            Refusal::Password(PasswordRefusal::Wrong | PasswordRefusal::Paused(_))
+            Refusal::Password(_)
                 | Refusal::NewPassword(_)
                 | Refusal::StartAgain
+                // A notice, and no problem.
+                | Refusal::Mail(MailRefusal::Late)
         )
     });
     let texts: Vec<_> = codes.map(|refusal| message_of(&view, refusal)).collect();
@@ -345,9 +359,32 @@ fn code_refusals_have_messages() {
 }
 
 #[test]
+fn paused_page_has_nothing_to_type() {
+    for f in frame_per_locale() {
+        let text = PageText { f, ..page_text() };
+        let page = paused_page(&text, FORM, at("2026-11-24T10:43:30Z")).render().unwrap();
+        assert_valid_page(&page, f.l);
+        assert!(!page.contains("name=\"code\"") && !page.contains("value=\"resend\""), "{page}");
+        assert!(page.contains("value=\"cancel\"") && page.contains("value=\"restart\""), "{page}");
+        assert!(page.contains("10:44"), "{page}");
+    }
+    let page = paused_page(&page_text(), FORM, at("2026-11-24T10:43:30Z")).render().unwrap();
+    assert!(page.contains("You can sign in again at 10:44 am (in about 60 minutes)."), "{page}");
+}
+
+/// What is over needs no second sentence, and no count of tries that cannot be used.
+#[test]
+fn wrong_code_after_window_is_no_problem() {
+    let over = CodeView { validity: CodeValidity::Late, ..view() };
+    let page = html(&over, "111111", Some(Refusal::Code(CodeRefusal::Wrong(4))));
+    assert!(!page.contains("There is a problem") && !page.contains("tries left"), "{page}");
+    assert!(page.contains("Send it again: it is the same code"), "{page}");
+}
+
+#[test]
 fn problem_points_to_shown_field() {
     let field = |view: &CodeView, refusal: Refusal| {
-        page_text().code_problem(view, refusal.for_code_page()).field
+        page_text().code_problem(view, refusal.for_code_page()).expect("a problem").field
     };
     assert_eq!(field(&view(), Refusal::Code(CodeRefusal::Wrong(2))), "code");
     assert_eq!(field(&view(), Refusal::Mail(MailRefusal::SendLater(now()))), "resend");
@@ -371,16 +408,22 @@ fn password_form_problems_name_fields() {
     let texts: std::collections::BTreeSet<_> = mails.map(|bad| text.email_problem(bad).text).into();
     assert_eq!(texts.len(), mails.len());
     assert!(mails.iter().all(|bad| text.email_problem(*bad).field == "email"));
-    let paused = text.password_problem(
-        Refusal::Password(PasswordRefusal::Paused(at("2026-11-24T09:45:30Z"))).for_password_page(),
+    let problems = |refusal: PasswordRefusal| {
+        text.password_problems(Refusal::Password(refusal).for_password_page())
+    };
+    let paused = problems(PasswordRefusal::Paused(at("2026-11-24T09:45:30Z")));
+    assert_eq!(
+        paused[0].text,
+        "There were too many wrong passwords. You can try again at 9:46 am (in about 2 minutes)"
     );
-    assert_eq!(paused.text, "There were too many wrong passwords. You can try again at 9:46 am");
-    let wrong =
-        text.password_problem(Refusal::Password(PasswordRefusal::Wrong).for_password_page());
-    assert!(wrong.text.contains("address or the password"), "it does not say which is wrong");
+    let wrong = problems(PasswordRefusal::Wrong);
+    assert!(wrong[0].text.contains("address or the password"), "it does not say which is wrong");
+    let both =
+        problems(PasswordRefusal::Fields { email: Some(BadEmail::Empty), no_password: true });
+    assert_eq!(both.iter().map(|both| both.field).collect::<Vec<_>>(), ["email", "password"]);
     for problem in every_refusal()
         .into_iter()
-        .map(|refusal| text.password_problem(refusal.for_password_page()))
+        .flat_map(|refusal| text.password_problems(refusal.for_password_page()))
     {
         assert!(["email", "password"].contains(&problem.field) && !problem.text.is_empty());
     }
@@ -392,6 +435,7 @@ fn password_form_problems_name_fields() {
 #[test]
 fn new_password_problems_have_messages() {
     let all = [
+        BadPassword::Empty,
         BadPassword::Short(15),
         BadPassword::Long,
         BadPassword::Common,
@@ -400,15 +444,12 @@ fn new_password_problems_have_messages() {
         BadPassword::Unchanged,
     ];
     let text = |bad| {
-        page_text()
-            .new_password_problem(Refusal::NewPassword(bad).for_new_password_page(), false)
-            .text
+        page_text().new_password_problem(Refusal::NewPassword(bad).for_new_password_page()).text
     };
     let texts: std::collections::BTreeSet<_> = all.map(text).into();
     assert_eq!(texts.len(), all.len());
     assert!(text(BadPassword::Short(15)).contains("15 characters"));
-    let empty =
-        page_text().new_password_problem(PageMessage::ThisStep(BadPassword::Short(15)), true);
+    let empty = page_text().new_password_problem(PageMessage::ThisStep(BadPassword::Empty));
     assert_eq!((empty.field, empty.text.as_str()), ("new_password", "Enter a new password"));
 }
 

@@ -9,11 +9,11 @@ use axum::{
 };
 use flows::{
     attempt::open_sealed_request,
-    login::{SignInPage, StepView},
+    login::{self, DuePage, SignInPage, posted_refusal::PostedRefusal},
 };
 use keys::HashingCaller;
 
-use super::{PostedForm, form_token::attempt_with_token, password_page};
+use super::{StepPage, form_token::attempt_with_token, password_page, respond::PostedForm};
 use crate::{
     app::App,
     http::{
@@ -21,6 +21,7 @@ use crate::{
         extract::{BrowserRequest, Form},
         step,
     },
+    view::FormProblem,
 };
 
 /// The rejection of a password from an unknown device while the hashing queue is full. It reads nothing but the sealed
@@ -48,28 +49,41 @@ pub(super) async fn respond_full(
     posted: PostedForm<'_>,
     retry_after: Duration,
 ) -> Result<Response, Failure> {
-    let shown = match unsaved_sign_in_page(request, posted.attempt) {
-        Some(shown) => shown,
-        None => super::load_due_page(request, posted.attempt).await?,
+    let page = match unsaved_sign_in_page(request, posted.attempt) {
+        Some(page) => page,
+        None => match login::show(&request.cx, &request.browser_context, posted.attempt).await? {
+            DuePage::Page(page) => *page,
+            DuePage::Fresh(..) | DuePage::NotFound => return Err(Failure::StartAgain),
+        },
     };
-    render_full(app, request, &shown, posted.email, retry_after)
+    render_full(app, request, &page, posted.typed, retry_after)
 }
 
 fn render_full(
     app: &App,
     request: &BrowserRequest,
-    shown: &SignInPage,
+    page: &SignInPage,
     email: &str,
     retry_after: Duration,
 ) -> Result<Response, Failure> {
     app.metrics.record_refusal("busy");
-    let response = password_page::render(
-        app,
-        request,
-        shown,
-        email,
-        Some(request.page_text(app).busy_problem()),
-    )?;
+    let problem = request.page_text(app).busy_problem();
+    render_unavailable(app, request, page, email, problem, retry_after)
+}
+
+/// The page as the answer to the post: it is no redirect, so that a reload tries again (post, redirect, get is for what was
+/// judged).
+fn render_unavailable(
+    app: &App,
+    request: &BrowserRequest,
+    page: &SignInPage,
+    email: &str,
+    problem: FormProblem,
+    retry_after: Duration,
+) -> Result<Response, Failure> {
+    let posted = PostedRefusal::new(None, email);
+    let shown = StepPage { page, posted, refused: None };
+    let response = password_page::render(app, request, &shown, vec![problem])?;
     Ok(mark_unavailable(response, retry_after))
 }
 
@@ -91,19 +105,14 @@ pub(super) fn respond_failed(
     let reference = &request.cx.trace.reference;
     tracing::error!(reference, error = failure.detail(), "a password could not be checked");
     let problem = request.page_text(app).unavailable_problem(reference);
-    let response = password_page::render(app, request, &shown, posted.email, Some(problem))?;
-    Ok(mark_unavailable(response, retry_after))
+    render_unavailable(app, request, &shown, posted.typed, problem, retry_after)
 }
 
 /// The sign-in page of a request that has no row yet, from the sealed request in the page.
 fn unsaved_sign_in_page(request: &BrowserRequest, attempt: &str) -> Option<SignInPage> {
     let authorization_request =
         open_sealed_request(&request.cx, &request.browser_context, attempt)?;
-    Some(SignInPage {
-        attempt: attempt.to_owned(),
-        request: authorization_request,
-        view: StepView::Password,
-    })
+    Some(SignInPage::unsaved(attempt, authorization_request))
 }
 
 fn mark_unavailable(mut response: Response, retry_after: Duration) -> Response {

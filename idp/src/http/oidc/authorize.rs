@@ -38,11 +38,14 @@ pub(in crate::http) async fn post(
     Form(params): Form,
 ) -> Result<Response, Failure> {
     match authorize::post(&request.cx, &params)? {
-        Ok(sealed) => {
-            Ok(page::see_other(&format!("{}?{POSTED}={sealed}", flows::discovery::path::AUTHORIZE)))
-        }
+        Ok(sealed) => Ok(page::see_other(&posted_address(&sealed))),
         Err(outcome) => respond(&app, &mut request, outcome),
     }
+}
+
+/// The address that decides about a sealed request.
+pub(in crate::http) fn posted_address(sealed: &str) -> String {
+    format!("{}?{POSTED}={sealed}", flows::discovery::path::AUTHORIZE)
 }
 
 fn respond(

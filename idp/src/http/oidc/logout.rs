@@ -2,7 +2,6 @@
 
 use axum::{extract::State, response::Response};
 use flows::{
-    authorize::form_action_source,
     discovery::path,
     logout::{self, LogoutOutcome},
     request::Params,
@@ -13,6 +12,7 @@ use crate::{
     http::{
         error::Failure,
         extract::{BrowserRequest, Form, Query},
+        login::{client_name, return_page},
         page,
     },
     view::{Frame, LogoutPage},
@@ -64,11 +64,13 @@ async fn log_out(
     confirmed: bool,
 ) -> Result<Response, Failure> {
     match logout::logout(&request.cx, &request.browser_context, params, confirmed).await? {
-        LogoutOutcome::Ask { person, redirect_uri: to } => {
-            render_question(app, request, params, &person, to.as_deref())
-        }
-        LogoutOutcome::SignedOut { redirect_uri: to } => {
+        LogoutOutcome::Ask { person } => render_question(app, request, params, &person),
+        LogoutOutcome::SignedOut { redirect_uri: to, client } => {
             let mut response = match to {
+                Some(to) if confirmed => {
+                    let name = client.as_deref().map_or(to.as_str(), |id| client_name(request, id));
+                    return_page::render_to(app, request, &to, name)?
+                }
                 Some(to) => page::see_other(&to),
                 None => page::render_notice(app, request, "signed_out")?,
             };
@@ -83,7 +85,6 @@ fn render_question(
     request: &BrowserRequest,
     params: &Params,
     person: &str,
-    to: Option<&str>,
 ) -> Result<Response, Failure> {
     let carried: Vec<(&str, &str)> = CARRIED_PARAMETERS
         .iter()
@@ -97,9 +98,7 @@ fn render_question(
         fields: &carried,
         f,
     };
-    // The post may end in a redirect to the client's registered page, and to no other (decision 18).
-    let source = to.and_then(form_action_source);
-    page::render_form(&html, axum::http::StatusCode::OK, source.as_deref(), request)
+    page::render_form(&html, request)
 }
 
 /// The address of the same request as a GET.
