@@ -221,8 +221,8 @@ async fn failure_page_switches_language() {
     let app = TestApp::start(Engine::Sqlite).await;
     let browser = app.browser();
     let page = browser.get("/nothing").await;
-    let told = page.text();
-    let (_, reference) = told.split_once("Reference ").expect("a reference");
+    let text = page.text();
+    let (_, reference) = text.split_once("Reference ").expect("a reference");
     let again = switch(&browser, &page).await;
     assert_eq!((again.status.as_u16(), again.language()), (200, "mi"));
     assert!(again.has_text("Kāore he whārangi pērā"), "{}", again.text());

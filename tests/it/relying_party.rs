@@ -249,10 +249,10 @@ async fn run_authlib(at: &ProviderRef<'_>, client: &Client, algorithm: Algorithm
     let browser = &at.browser;
     let landed = sign_in_at(browser, at.mail, (&url, client), (EMAIL, password)).await;
     python.send_url(&landed.url).await;
-    let told: Value = serde_json::from_str(&python.line().await).unwrap();
-    assert_eq!(told["alg"], algorithm.as_str());
-    assert_eq!(told["claims"]["acr"], "urn:vestibule:two-step");
-    assert_eq!(told["userinfo"]["email"], EMAIL);
+    let verified: Value = serde_json::from_str(&python.line().await).unwrap();
+    assert_eq!(verified["alg"], algorithm.as_str());
+    assert_eq!(verified["claims"]["acr"], "urn:vestibule:two-step");
+    assert_eq!(verified["userinfo"]["email"], EMAIL);
     // Signed out by the client, with the metadata's address and the ID token: no question, and a redirect back.
     let back = browser.get(&python.line().await).await.location().expect("led back");
     assert!(back.as_str().starts_with(&post_logout_redirect_uri(&client.id)), "{back}");

@@ -48,7 +48,7 @@ pub struct AttackOutcome {
     pub judged: usize,
     /// Passwords that were right.
     pub correct_passwords: usize,
-    /// Pages that told the attacker to wait (429), and that the hashing queue was full (503).
+    /// Pages with status 429 (wait), and with status 503 (the hashing queue is full).
     pub refused: (usize, usize),
     /// Pages of the second step that the attacker reached.
     pub second_steps: usize,

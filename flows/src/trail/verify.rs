@@ -253,8 +253,8 @@ impl<W: VerifyObserver> Verification<'_, W> {
     /// Notes the rows whose only irregularity is a long time unsealed. Rows without a tag are from before an upgrade, and
     /// got their first seal with it.
     fn note_waited(&mut self, seal: &Seal, rows: &[AuditRow], found: &[Finding]) {
-        let told: BTreeSet<_> = found.iter().filter_map(|finding| finding.row).collect();
-        for row in rows.iter().filter(|row| row.tag.is_some() && !told.contains(&row.id)) {
+        let reported: BTreeSet<_> = found.iter().filter_map(|finding| finding.row).collect();
+        for row in rows.iter().filter(|row| row.tag.is_some() && !reported.contains(&row.id)) {
             if row.at.plus(LATE) < seal.sealed_at {
                 self.report.waited += 1;
                 self.observer.on_note(&Finding::sealed(FindingKind::Waited, row, seal));

@@ -54,11 +54,11 @@ struct OpenBatch {
 impl OpenBatch {
     async fn open(app: &TestApp, what: SweepTarget) -> Self {
         let (swept, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (db, told, opens) = (app.replica_db().clone(), swept.clone(), gate.clone());
+        let (db, swept_signal, opens) = (app.replica_db().clone(), swept.clone(), gate.clone());
         let batch = tokio::spawn(async move {
             db.write(async |tx| {
                 let gone = sweep(tx, what).await?;
-                told.notify_one();
+                swept_signal.notify_one();
                 // The server ends a transaction that is idle for long.
                 while tokio::time::timeout(Duration::from_secs(1), opens.notified()).await.is_err()
                 {

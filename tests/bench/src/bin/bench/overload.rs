@@ -186,18 +186,18 @@ async fn offer_load(
         while f64::from(posts) < begun.elapsed().as_secs_f64() * rate {
             let again = pop_due(&waiting);
             counts[phase()].posts.fetch_add(1, Ordering::Relaxed);
-            let (load, told) = (Arc::clone(load), counts.map(Arc::clone));
+            let (load, outcomes) = (Arc::clone(load), counts.map(Arc::clone));
             let waiting = Arc::clone(&waiting);
             people.spawn(async move {
                 let who = match again {
                     Some(who) => Ok(*who),
-                    None => told[phase()].open_page(&load, posts).await,
+                    None => outcomes[phase()].open_page(&load, posts).await,
                 };
                 let outcome = match who {
                     Ok(who) => who.submit(&load).await,
                     Err(why) => AttemptOutcome::Broken(why),
                 };
-                told[phase()].count(&outcome);
+                outcomes[phase()].count(&outcome);
                 if let AttemptOutcome::Refused(who, at) = outcome
                     && who.tries < crowd.tries
                 {
