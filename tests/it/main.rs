@@ -17,6 +17,7 @@ mod keys;
 mod languages;
 mod listener;
 mod login;
+mod login_refusals;
 mod mail;
 mod misuse;
 mod monitoring;

@@ -172,8 +172,24 @@ impl HttpBrowser {
         self.try_post(form, button).await.expect("the provider answers")
     }
 
-    /// Posts a form to a provider that may not answer.
+    /// Posts a form to a provider that may not answer. A refusal is read from the page that the answer redirects to.
     pub async fn try_post(&self, form: &Form, button: &str) -> Option<Response> {
+        let answer = self.post_only(form, button).await?;
+        match answer.location() {
+            Some(to) if to.query_pairs().any(|(name, _)| name == "refused") => {
+                let headers = [
+                    ("sec-fetch-site", "same-origin"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "document"),
+                ];
+                self.try_send(Method::GET, to.as_str(), &headers, None).await
+            }
+            _ => Some(answer),
+        }
+    }
+
+    /// Posts a form and follows nothing.
+    pub async fn post_only(&self, form: &Form, button: &str) -> Option<Response> {
         let mut fields = form.fields.clone();
         if !button.is_empty() {
             fields.push(("action".to_owned(), button.to_owned()));
@@ -323,9 +339,10 @@ impl HttpBrowser {
 }
 
 impl Response {
-    /// The redirect's target.
+    /// The address that the browser goes on to: by a redirect, or by a page that leads on at once.
     pub fn location(&self) -> Option<Url> {
-        let text = self.headers.get("location")?.to_str().ok()?;
+        let refresh = || self.header("refresh").strip_prefix("0;url=");
+        let text = self.headers.get("location").map_or_else(refresh, |to| to.to_str().ok())?;
         Some(self.url.join(text).expect("an address"))
     }
 

@@ -95,7 +95,8 @@ impl Response {
         for name in ["attempt", "form", "email"] {
             body = body.replace(form.value(name), name);
         }
-        body
+        let refused = Regex::new("refused=[A-Za-z0-9_-]+").expect("a pattern");
+        refused.replace_all(&body, "refused").into_owned()
     }
 }
 

@@ -162,7 +162,8 @@ async fn walk(device: &str, (width, height, phone): (u32, u32, bool), scripts: b
 }
 
 async fn cancel(walk: &Walk<'_>) {
-    walk.tab.submit("button[value=cancel]").await;
+    walk.tab.click("button[value=cancel]").await;
+    walk.tab.wait_for_url(|url| url.as_str().starts_with(walk.dev.text("portal"))).await;
     assert!(walk.tab.text().await.contains("You did not sign in"), "{}", walk.tab.text().await);
     walk.check_and_screenshot("08-cancelled").await;
 }

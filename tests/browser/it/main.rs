@@ -2,4 +2,5 @@
 
 mod journey;
 mod keyboard;
+mod return_to_client;
 mod screens;

@@ -169,10 +169,24 @@ async fn case_13_failures_count_across_challenges(engine: Engine) {
     let answer = browser.submit_code(&page, &code).await;
     assert!(answer.location().is_none(), "{}", answer.text());
     assert_eq!(app.audit_outcomes("code.checked").await.last().map(String::as_str), Some("paused"));
+    // The page has nothing to type and nothing to send, and nothing is mailed.
+    let mails = app.mail.codes_to(&patient.email).len();
     let other = app.browser();
-    let (page, code, pending) = other.sign_in_to_code_page(&app, &client, &patient).await;
-    assert!(other.submit_code(&page, &code).await.location().is_none());
-    assert_eq!(app.audit_outcomes("code.checked").await.last().map(String::as_str), Some("paused"));
+    let (start, pending) = other.open_sign_in_page(&client).await;
+    let page = other.submit_password(&start, &patient).await;
+    for page in [&answer, &page] {
+        assert_eq!(page.status, 429, "{}", page.text());
+        assert!(page.has_text("You cannot sign in at this moment"), "{}", page.text());
+        assert!(page.has_text("(in about 60 minutes)"), "{}", page.text());
+        assert!(!page.has_field("code") && !page.body.contains("value=\"resend\""));
+    }
+    assert!(other.post(&page.form(), "resend").await.has_text("You cannot sign in at this moment"));
+    app.wait_for_jobs().await;
+    assert_eq!(app.mail.codes_to(&patient.email).len(), mails);
+    assert_eq!(
+        app.audit_outcomes("code.requested").await.last().map(String::as_str),
+        Some("paused")
+    );
     // It delays sign-ins, it does not lock the account.
     app.clock.advance(Duration::from_hours(1));
     let mails = app.mail.codes_to(&patient.email).len();

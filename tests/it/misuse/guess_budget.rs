@@ -89,8 +89,11 @@ async fn unjudged_guess_is_not_charged(engine: Engine) {
         );
     }
     assert!(spent.windows(2).all(|pair| pair[0] == pair[1]), "{spent:?}");
-    // The guess that was checked before still gets the same response.
-    assert!(second.submit_code(page, &wrong_code(code, 0)).await.status == 200);
+    // The guess that was checked before costs nothing again.
+    let again = second.submit_code(page, &wrong_code(code, 0)).await;
+    assert!(again.has_text("There were too many wrong codes"), "{}", again.text());
+    let tries = app.count("SELECT CAST(SUM(tries) AS BIGINT) FROM email_challenges").await;
+    assert_eq!(tries, spent[0].0);
 }
 
 /// Otherwise an attacker who disconnects between the charge and the verdict guesses past the budget: the same code, posted

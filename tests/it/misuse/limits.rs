@@ -251,8 +251,8 @@ async fn case_54_strangers_codes_never_pause_owner(engine: Engine) {
     }
     // Ten wrong codes by strangers: strangers have to wait, even with the right code.
     let stranger = browser_from(&app, "203.0.113.3");
-    let (page, code, _) = stranger.sign_in_to_code_page(&app, &client, &patient).await;
-    let paused = stranger.submit_code(&page, &code).await;
+    let (start, _) = stranger.open_sign_in_page(&client).await;
+    let paused = stranger.submit_password(&start, &patient).await;
     assert_eq!(paused.status, 429, "{}", paused.text());
     assert!(paused.header("retry-after").parse::<u64>().unwrap() > 3000);
     without_session(&home).sign_in(&app, &client, &patient).await;

@@ -96,8 +96,9 @@ async fn network_wait_spares_other_networks_codes(engine: Engine) {
         guess_codes(&app, &client, &patient, &format!("2001:db8:9:1::{host}")).await;
     }
     let neighbour = browser_from(&app, "2001:db8:9:1::3");
-    let (page, code, _) = neighbour.sign_in_to_code_page(&app, &client, &patient).await;
-    assert_eq!(neighbour.submit_code(&page, &code).await.status, 429, "ten of this /64 were wrong");
+    let (start, _) = neighbour.open_sign_in_page(&client).await;
+    let paused = neighbour.submit_password(&start, &patient).await;
+    assert_eq!(paused.status, 429, "ten of this /64 were wrong: {}", paused.text());
     browser_from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
 }
 

@@ -146,26 +146,17 @@ async fn case_5_account_switch_drops_proof(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn case_6_malformed_code_is_charged(engine: Engine) {
+async fn case_6_malformed_code_is_not_charged(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set_setting("sign_in.code_tries", "10").await;
     let browser = app.browser();
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let tries = async || app.count("SELECT CAST(SUM(tries) AS BIGINT) FROM email_challenges").await;
-    for (typed, charged) in [
-        ("", 0),
-        ("   ", 0),
-        ("null", 1),
-        ("true", 2),
-        ("[]", 3),
-        ("1234567", 4),
-        ("12345", 5),
-        ("12345", 5),
-    ] {
+    for typed in ["", "   ", "null", "true", "[]", "1234567", "12345", "12345"] {
         let answer = browser.submit_code(&page, typed).await;
         assert!(answer.has_field("code"), "{typed:?}: {}", answer.text());
-        assert_eq!(tries().await, charged, "{typed:?}");
+        assert_eq!(tries().await, 0, "it was compared with nothing: {typed:?}");
         assert_eq!(answer.form().value("code"), typed, "the typed value is kept");
     }
     // A missing code, and two of them.

@@ -108,11 +108,14 @@ fn assert_security_headers(what: &str, answer: &Response) {
         );
         assert!(cookie.contains("; Path=/") && !cookie.contains("Domain="), "{what}: {cookie}");
     }
+    // The page that leads to the client names its address.
+    let leads_on = !answer.header("refresh").is_empty();
     // The page contains nothing that the policy forbids.
     for part in
         ["<script", " style=\"", " onclick=", " onload=", "javascript:", "http://", "https://"]
     {
-        assert!(!answer.body.contains(part), "{what}: {part} in {}", answer.body);
+        let is_link = leads_on && part.starts_with("http");
+        assert!(is_link || !answer.body.contains(part), "{what}: {part} in {}", answer.body);
     }
 }
 
@@ -127,7 +130,7 @@ async fn every_page_has_security_headers() {
         assert_eq!(again.status, 200, "{} opened again", step.path());
         assert_security_headers(step.path(), &again);
         let onwards = step.browser.post(&step.form, step.button).await;
-        assert_eq!(onwards.status, 303, "{}", step.path());
+        assert!(onwards.location().is_some(), "{}: {}", step.path(), onwards.text());
         assert_security_headers(step.path(), &onwards);
     }
     // A person with a session, at the entry points.
@@ -284,6 +287,7 @@ fn strange_tokens(app: &TestApp, step: &Step) -> Vec<(&'static str, HttpBrowser,
 fn assert_refused(what: &str, answer: &Response, app: &TestApp) {
     match answer.status.as_u16() {
         403 => {}
+        400 => assert!(answer.has_text("does not keep our cookie"), "{what}: {}", answer.text()),
         200 => assert!(answer.has_field("password"), "{what}: {}", answer.text()),
         303 => {
             let to = answer.location().expect("a redirect has a location");

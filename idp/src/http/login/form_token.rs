@@ -44,14 +44,14 @@ pub(super) async fn posted_attempt<'f>(
     form: &'f Form,
     step: &'static Step,
 ) -> Result<Result<&'f str, Response>, Failure> {
-    if request.new_browser_cookie.is_some() {
-        return Err(Failure::CookiesBlocked);
-    }
     // With a valid token the post may still be accepted: the step checks next whether it is from a known device.
     if let Some(rate_limited) = request.rate_limited
         && !has_valid_token(request, form, step)
     {
         return Err(Failure::RateLimited(rate_limited, rate_limited.until.since(request.cx.now)));
+    }
+    if request.new_browser_cookie.is_some() {
+        return Err(Failure::CookiesBlocked);
     }
     if form.text("form").is_empty() {
         return Err(Failure::Forbidden);
