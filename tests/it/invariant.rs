@@ -180,7 +180,8 @@ async fn hour_old_sign_in_page_is_renewed(engine: Engine) {
     assert_eq!(renewed.form().value("email"), patient.email);
     assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 1);
     // A reload of the old page leads to a new one, too.
-    let attempt = url::form_urlencoded::byte_serialize(page.form().value("attempt").as_bytes());
+    let form = page.form();
+    let attempt = url::form_urlencoded::byte_serialize(form.value("attempt").as_bytes());
     let to = format!("/login/password?attempt={}", attempt.collect::<String>());
     let reloaded = late.follow(late.get(to).await).await;
     assert!(reloaded.has_text("This page was open for a long time"), "{}", reloaded.text());

@@ -98,16 +98,14 @@ async fn submit_password(tab: &Tab, patient: &Patient) {
     tab.submit("button[value=continue]").await;
 }
 
-/// Goes back as often as there is something to go back to; no entry is an error page of the browser.
-async fn go_back_to_the_start(tab: &Tab, steps: usize) {
-    for _ in 0..steps {
+/// Goes back several times; no entry of the history is an error page of the browser.
+async fn go_back(tab: &Tab, times: usize) {
+    for _ in 0..times {
+        let left = tab.url().await;
         tab.evaluate::<bool>("history.back() || true").await;
-        let shown = async || {
-            let text = tab.text().await;
-            if text.trim().is_empty() { Err(text) } else { Ok(text) }
-        };
-        let text = wait::until("a page of the history", shown).await;
-        assert!(!text.contains("ERR_"), "{}: {text}", tab.url().await);
+        let shown = tab.wait_for_url(|url| *url != left).await;
+        let text = tab.text().await;
+        assert!(!text.contains("ERR_") && !text.trim().is_empty(), "{shown}: {text}");
     }
 }
 
@@ -135,7 +133,7 @@ async fn callback_leads_over_two_origins() {
     let callbacks = chain.callback.callbacks();
     assert_eq!(callbacks.len(), 2, "{callbacks:?}");
     assert!(callbacks[0].contains("error=access_denied") && callbacks[1].contains("code="));
-    go_back_to_the_start(&tab, 3).await;
+    go_back(&tab, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,7 +161,7 @@ async fn consent_and_denial_lead_on() {
     let callbacks = chain.callback.callbacks();
     let answers: Vec<bool> = callbacks.iter().map(|path| path.contains("code=")).collect();
     assert_eq!(answers, [false, true, true], "{callbacks:?}");
-    go_back_to_the_start(&tab, 2).await;
+    go_back(&tab, 2).await;
 }
 
 /// A callback that leads into an app: no browser here has one, so that the last page stays, and no policy stopped it.

@@ -130,8 +130,8 @@ async fn every_response_carries_reference() {
     let refused = browser.get("/oauth2/authorize?client_id=nobody").await;
     let shown = refused.header("x-request-id").to_owned();
     assert!(refused.has_text(&shown), "the page shows {shown}: {}", refused.text());
-    let wrong =
-        browser.post(&page.form().with("email", "a@b.nz").with("password", "x"), "continue").await;
+    let form = page.form().with("email", "a@b.nz").with("password", "x");
+    let wrong = browser.post_only(&form, "continue").await.expect("an answer");
     assert_eq!(rows_of_request(&app, &wrong).await[0].event, "password.checked");
     let pending = PendingRequest::new(&client);
     for answer in [

@@ -219,7 +219,7 @@ async fn case_40_cross_site_form_changes_nothing(engine: Engine) {
         }
         // The same form from its own page: with fetch metadata, and without (each form is accepted once).
         let answer = step.post(&step.browser, &ours, &step.form).await;
-        assert_eq!(answer.status, 303, "{}: {}", step.path(), answer.text());
+        assert!(answer.location().is_some(), "{}: {}", step.path(), answer.text());
         assert_ne!(state(&app).await, before, "{}: it would have changed something", step.path());
     }
 }
