@@ -93,7 +93,7 @@ pub enum BadReason {
     #[error("it is empty; say in a few words why the change is made")]
     Empty,
     /// It is too long.
-    #[error("it has {0} characters; it may have {most}", most = Reason::MOST)]
+    #[error("it has {0} characters; the maximum is {most}", most = Reason::MOST)]
     Long(usize),
     /// It has a line break, or a character that reorders the line or is invisible.
     #[error(

@@ -37,8 +37,8 @@ pub(crate) struct DatabaseHealth {
 }
 
 impl HealthReport {
-    /// Whether this replica wants requests: no problem of schema or clock is known. A database that is away does not count.
-    /// All replicas share it, so a load balancer would remove all of them at once, and browsers would get the error of the
+    /// Whether this replica wants requests: no problem of schema or clock is known. An unavailable database does not count.
+    /// All replicas share it, so a load balancer would remove all of them together, and browsers would get the error of the
     /// proxy instead of our sign-in page, which needs no database. Without Redis the limits of each process apply.
     pub(crate) fn is_ready(&self) -> bool {
         self.database.is_err() || self.check_database().is_ok()

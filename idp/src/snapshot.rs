@@ -196,8 +196,8 @@ impl LiveState {
         Ok(())
     }
 
-    /// Refreshes the snapshot until `stop`, and checks the clock and idle connections. While the database is away, the last
-    /// snapshot stays in force. The two loops do not wait for each other, so that checks delay no change.
+    /// Refreshes the snapshot until `stop`, and checks the clock and idle connections. While the database is unavailable,
+    /// the last snapshot stays in force. The two loops do not wait for each other, so that checks delay no change.
     pub(crate) async fn run(self, source: SnapshotSource, stop: watch::Receiver<bool>) {
         tokio::join!(
             self.refresh_loop(&source, stop.clone()),

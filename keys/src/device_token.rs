@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn device_mark_binds_value_and_address() {
+    fn device_tag_binds_value_and_address() {
         let (rng, root, other) = (Rng::system(), root(1), root(2));
         let token = DeviceToken::generate(&rng, &root, "mere@example.org");
         let text = token.reveal();

@@ -8,7 +8,7 @@ pub enum Error {
     Database(#[source] sqlx::Error),
     /// The database cannot be reached, is full or did not answer in time; nothing was written, and it is worth trying
     /// again in a moment.
-    #[error("the database is away: {0}")]
+    #[error("the database is unavailable: {0}")]
     Unavailable(#[source] sqlx::Error),
     /// The connection broke during the commit: the transaction may or may not have been committed.
     #[error("database: the outcome of a commit is unknown: {0}")]

@@ -83,7 +83,7 @@ async fn change_without_reason_changes_nothing(engine: Engine) {
         ("", "it is empty; say in a few words why"),
         (" \t ", "it is empty"),
         ("slow\nmail", "write it in one line"),
-        (long.as_str(), "it has 501 characters; it may have 500"),
+        (long.as_str(), "it has 501 characters; the maximum is 500"),
     ] {
         let args = [CHANGES[6], &["--reason", reason]].concat();
         let (code, out, error) = run_with_status(served.command(&args), "").await;

@@ -57,7 +57,7 @@ async fn check_config_and_serve_refuse_alike() {
     let db = TestDb::create(Engine::Sqlite).await;
     let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
     let (code, out, error) = run_with_env(&served, &["check-config"], &[]).await;
-    assert_eq!((code, out.as_str()), (0, "The configuration can be served.\n"), "{error}");
+    assert_eq!((code, out.as_str()), (0, "The configuration is valid.\n"), "{error}");
     let folder = tempfile::TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     write_private_file(Path::new(&at("short.key")), b"short");

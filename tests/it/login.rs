@@ -99,7 +99,7 @@ async fn case_42_no_step_can_be_framed(engine: Engine) {
         assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
         assert!(!page.body.contains("<script"));
     }
-    // No post is answered by a redirect to another origin (decision 18).
+    // No post is answered by a redirect to another origin (decision 31).
     assert!(start.header("content-security-policy").contains("form-action 'self';"));
 }
 

@@ -57,7 +57,7 @@ async fn frozen_holder_exits_after_takeover(engine: Engine) {
     let said = first.output();
     assert_eq!(ended.code(), Some(1), "{said}");
     assert!(said.contains("another `idp serve` has taken over this database"), "{said}");
-    assert!(said.contains("alarm: another process counts in memory"), "{said}");
+    assert!(said.contains("alarm: another process serves this database"), "{said}");
     // The other process still holds the lease and serves.
     assert_eq!(browser.get("/oauth2/jwks").await.status, 200);
     assert!(second.terminate().await.success());

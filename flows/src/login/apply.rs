@@ -158,7 +158,7 @@ impl UnitOfWork<'_> {
         self.user.get().ok_or(Error::Conflict)
     }
 
-    fn position(&self) -> RowOwnership {
+    fn row_ownership(&self) -> RowOwnership {
         let owns_row = self.row.is_some_and(|row| row.browser == self.browser_context.browser);
         RowOwnership { has_row: self.row.is_some(), owns_row }
     }
@@ -238,7 +238,7 @@ pub(super) async fn run(
     let before = state.clone();
     let rows = read_rows(work, tx, &state, &input).await?;
     let step = machine::step(state, input, &rows.facts());
-    let plan = Plan::of(&rows, &before, &step, work.position());
+    let plan = Plan::of(&rows, &before, &step, work.row_ownership());
     let mut ending = Completion::of(work, &step.state);
     for write in &plan.writes {
         apply_write(work, tx, *write, &mut ending).await?;

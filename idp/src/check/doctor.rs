@@ -32,7 +32,7 @@ pub(crate) async fn diagnose(config: &Config, clock: &Clock) -> Vec<Finding> {
     let now = clock.now();
     let mut found = to_findings(&problems(config, now), &warnings(config, now));
     if found.is_empty() {
-        found.push(Finding::good("configuration", "can be served"));
+        found.push(Finding::good("configuration", "is valid"));
     }
     found.extend(check_database(config, clock).await);
     found.push(check_redis(config).await);

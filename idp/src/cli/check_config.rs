@@ -36,7 +36,7 @@ impl CheckConfig {
             return Err(CommandError::new("`serve` would refuse this configuration"));
         }
         if !self.json {
-            print::line("The configuration can be served.");
+            print::line("The configuration is valid.");
         }
         Ok(())
     }

@@ -130,7 +130,7 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     print::line(&format!("{} <{}>", user.name, user.email.as_deref().unwrap_or("-")));
     print::line(&format!("added {}", rfc3339(user.created_at)));
     if let Some(since) = user.password_change_required_since {
-        print::line(&format!("must choose a new password since {}", rfc3339(since)));
+        print::line(&format!("password change required since {}", rfc3339(since)));
     }
     for event in &found.events {
         let client = event.client_id.as_deref().unwrap_or("-");
@@ -171,7 +171,7 @@ async fn forget_devices(email: &str, change: &ChangeArgs, json: bool) -> Command
     if json {
         print::json(&json!({ "email": email.as_written(), "devices": devices }));
     } else {
-        print::line(&format!("{devices} known browsers of {email} are forgotten."));
+        print::line(&format!("{devices} known devices of {email} removed."));
     }
     Ok(())
 }

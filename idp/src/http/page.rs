@@ -226,7 +226,7 @@ mod tests {
             Failure::UnknownNetwork,
             Failure::Busy(soon),
             Failure::Unavailable("10.0.0.7 does not answer".to_owned()),
-            Failure::Internal("the database at 10.0.0.7 is away".to_owned()),
+            Failure::Internal("the database at 10.0.0.7 is unavailable".to_owned()),
             Failure::OutcomeUnknown("connection reset by 10.0.0.7".to_owned()),
         ];
         let kinds: std::collections::HashSet<_> = all.iter().map(std::mem::discriminant).collect();

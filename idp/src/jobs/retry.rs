@@ -17,7 +17,7 @@ pub(super) async fn retry_database<'w, T>(
     for pause in PAUSES {
         match work().await {
             Err(flows::Error::Store(error)) => {
-                tracing::warn!(%error, "the database did not answer a worker");
+                tracing::warn!(%error, "the database failed while a job worker used it; the step is tried again");
             }
             ended => return ended,
         }

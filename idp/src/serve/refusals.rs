@@ -49,11 +49,11 @@ impl Refusals {
         }
         match network {
             None => tracing::error!(
-                "alarm: as many connections as limits.connections allows; others are refused"
+                "alarm: as many connections as limits.connections allows; further connections are refused"
             ),
             Some(network) => {
                 let network = network.address();
-                tracing::warn!(%network, "as many connections as limits.connections_per_network allows; others of it are refused");
+                tracing::warn!(%network, "as many connections as limits.connections_per_network allows; further connections of this network are refused");
             }
         }
     }

@@ -88,7 +88,7 @@ impl SingleInstanceLease {
                 Ok(true) => {}
                 Ok(false) => {
                     tracing::error!(
-                        "alarm: another process counts in memory on this database; this one stops"
+                        "alarm: another process serves this database with counters in memory; this process stops"
                     );
                     return Err(io::Error::other(LOST_MESSAGE));
                 }

@@ -7,7 +7,7 @@
 //! mail ────── smtp
 //! ```
 //!
-//! A separate thread exports spans in batches. While the collector is away, spans are dropped, with one warning.
+//! A separate thread exports spans in batches. While the collector is unavailable, spans are dropped, with one warning.
 
 use std::{
     fmt,
@@ -172,6 +172,6 @@ fn log_transition(sent: &Result<Response<Bytes>, HttpError>) {
             let status = answer.status().as_u16();
             tracing::warn!(status, "the collector refuses traces; they are dropped");
         }
-        Err(error) => tracing::warn!(%error, "the collector is away; traces are dropped"),
+        Err(error) => tracing::warn!(%error, "the collector is unavailable; traces are dropped"),
     }
 }

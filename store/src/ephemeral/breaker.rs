@@ -24,7 +24,7 @@ impl Default for CircuitBreaker {
     fn default() -> Self {
         #[expect(
             clippy::disallowed_methods,
-            reason = "how long Redis is left alone is no time of anything that is stored or told"
+            reason = "the pause before Redis is tried again is neither stored nor reported"
         )]
         let created = Instant::now();
         Self { created, failed_at: AtomicI64::new(CLOSED) }

@@ -94,7 +94,7 @@ impl EphemeralCounters {
             }
             Err(error) => {
                 if self.breaker.record_failure() {
-                    tracing::error!(%error, "alarm: Redis is away, limits are counted per process");
+                    tracing::error!(%error, "alarm: Redis is unavailable, limits are counted per process");
                 }
                 None
             }

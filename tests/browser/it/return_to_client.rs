@@ -1,5 +1,5 @@
 //! The way back to the client in a real Chromium: a client's callback may redirect on to other origins, and into an app, after
-//! every kind of post (decision 18), and Back never shows the browser's own error page.
+//! every kind of post (decision 31), and Back never shows the browser's own error page.
 
 use std::sync::{Arc, Mutex};
 

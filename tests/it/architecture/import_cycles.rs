@@ -148,7 +148,7 @@ fn differences(edges: &Edges<'_>, rows: &[Cycle<'_>]) -> Vec<String> {
 }
 
 #[test]
-fn import_circles_only_shrink() {
+fn import_cycles_only_shrink() {
     let mut findings = Vec::new();
     for krate in CRATES {
         let place = format!("{krate}/src");
@@ -164,7 +164,7 @@ fn import_circles_only_shrink() {
 }
 
 #[test]
-fn circle_is_found_with_closing_edge() {
+fn cycle_is_found_with_closing_edge() {
     let of = |path: &str, text: &str| (format!("flows/src/{path}"), text.to_owned());
     let sources = read(vec![
         of("lib.rs", "mod a;\nmod b;\nmod c;\nmod d;\nmod e;\npub use c::C;"),

@@ -9,8 +9,8 @@ use super::{
 };
 
 /// Pronouns that stand where a role (client, attacker, operator, caller) should be named.
-const PRONOUNS: [&str; 7] =
-    ["somebody", "someone", "whoever", "nobody", "everybody", "everyone", "anybody"];
+const PRONOUNS: [&str; 8] =
+    ["somebody", "someone", "whoever", "whom", "nobody", "everybody", "everyone", "anybody"];
 const MAX_PRONOUNS_PER_1000_WORDS: f64 = 0.3;
 const MAX_MEDIAN_WORDS: usize = 5;
 const MAX_P90_WORDS: usize = 7;

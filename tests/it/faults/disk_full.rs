@@ -162,7 +162,7 @@ async fn full_disk_loses_nothing() {
     let tally = crowd.finish().await;
     print_stats("the disk of SQLite was full", &tally);
     assert_sound(&tally);
-    assert!(serve.output().contains("the database is away"), "the log says why");
+    assert!(serve.output().contains("the database is unavailable"), "the log says why");
     if let Disk::Small(disk) = &disk {
         // SQLITE_FULL (https://www.sqlite.org/rescode.html#full).
         assert!(serve.output().contains("(code: 13)"), "{}", serve.output());

@@ -108,7 +108,7 @@ async fn limit_holds_while_redis_hangs() {
     assert!((1..=most).contains(&met.waits.len().try_into().unwrap()), "{met:?} in {took:?}");
     // Its timeout is 300 ms.
     assert!(met.waits.iter().all(|wait| *wait < Duration::from_secs(1)), "{met:?}");
-    assert!(log.text().contains("alarm: Redis is away"));
+    assert!(log.text().contains("alarm: Redis is unavailable"));
     redis.thaw();
     wait_until_back(&counters).await;
 }

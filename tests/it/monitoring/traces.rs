@@ -128,5 +128,5 @@ async fn unreachable_collector_warns_once() {
     }
     assert!(serve.terminate().await.success(), "{}", serve.output());
     let output = serve.output();
-    assert_eq!(output.matches("the collector is away").count(), 1, "{output}");
+    assert_eq!(output.matches("the collector is unavailable").count(), 1, "{output}");
 }

@@ -126,7 +126,7 @@ async fn only_registered_logout_uri_is_followed(engine: Engine) {
     }
 }
 
-/// The answer to the question is a page of ours that leads back to the registered address, and to no other (decision 18).
+/// The answer to the question is a page of ours that leads back to the registered address, and to no other (decision 31).
 #[apply(both_engines)]
 async fn logout_question_returns_to_client(engine: Engine) {
     let app = TestApp::start(engine).await;

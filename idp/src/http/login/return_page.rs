@@ -1,4 +1,4 @@
-//! The page that ends a sign-in at the client (decision 18): a redirect as the answer to a post would be held to the policy
+//! The page that ends a sign-in at the client (decision 31): a redirect as the answer to a post would be held to the policy
 //! of the page that was posted, wherever the client leads on to.
 
 use askama::Template;
@@ -37,7 +37,7 @@ pub(in crate::http) fn render_to(
     let html = ReturnPage {
         title: f.l.tr("return-title", &[("client", name.into())]),
         location,
-        // A phone opens an app by itself only soon after a touch (docs/decisions/0018), so its link is there at once.
+        // A phone opens an app by itself only soon after a touch (decision 31), so its link is there at once.
         is_app: !location.starts_with("https://") && !location.starts_with("http://"),
         f,
     };
