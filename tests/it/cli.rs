@@ -241,6 +241,7 @@ async fn setting_commands_set_and_undo(engine: Engine) {
         (&["setting", "set", "sign_in.code_window", "9h"], "is outside 2m to 60m"),
         (&["setting", "set", "sign_in.window", "9m"], "there is no setting called"),
         (&["setting", "undo", "session.idle"], "has never been changed"),
+        (&["setting", "undo", "sign_in.code_window"], "each change was undone"),
     ] {
         let (code, _, error) = run(served.change_command(args), "").await;
         assert!(code == 1 && error.contains(why), "{why}: {error}");
