@@ -35,6 +35,8 @@ pub struct BrowserContext {
     pub session: Option<TokenHash>,
     /// The values of known devices, each of one account.
     pub devices: Vec<DeviceToken>,
+    /// Whether the request navigates a whole window, not a frame or a picture, as far as the browser says.
+    pub top_level: bool,
     /// The reader of the answer, for the mails that it may cause.
     pub requester: Requester,
 }
@@ -215,7 +217,13 @@ fn parse_name(cx: &Cx, name: &str) -> Option<AttemptName> {
         return name.parse().ok().map(AttemptName::Row);
     };
     let sealed = open_sealed(cx, sealed)?;
-    cx.find_client(&sealed.request.client_id).is_some().then(|| AttemptName::Page(Box::new(sealed)))
+    is_entitled(cx, &sealed.request).then(|| AttemptName::Page(Box::new(sealed)))
+}
+
+/// Whether the client of a request is still registered with the redirect URI. An attempt lives for a day, and its client may be
+/// changed or removed meanwhile.
+fn is_entitled(cx: &Cx, request: &AuthorizationRequest) -> bool {
+    cx.find_entitled_client(&request.client_id, &request.redirect_uri).is_some()
 }
 
 /// Finds the attempt that a page names.
@@ -282,6 +290,7 @@ pub fn open_sealed_request(
 ) -> Option<AuthorizationRequest> {
     let sealed = open_sealed(cx, name.strip_prefix(SEALED_PREFIX)?)?;
     let can_be_posted = stale_reason(cx, browser_context, &sealed).is_none();
+    let can_be_posted = can_be_posted && is_entitled(cx, &sealed.request);
     (can_be_posted && sealed.purpose == Purpose::SignIn).then_some(sealed.request)
 }
 
@@ -333,6 +342,9 @@ fn classify_row(
         tracing::warn!(attempt = %id, "an attempt cannot be read by this build");
         return AttemptLookup::NotFound;
     };
+    if goal == Goal::Client && (own || previous) && !is_entitled(cx, &request) {
+        return AttemptLookup::NotFound;
+    }
     let loaded = Box::new(LoadedAttempt { row, request, state, goal });
     if own {
         AttemptLookup::ThisBrowser(Attempt::Row(loaded))

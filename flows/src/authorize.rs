@@ -115,18 +115,12 @@ pub async fn resume(
         return Ok(AuthorizeOutcome::Page { why: "the posted request is not from here" });
     };
     // It can be opened again from the history at any time, like the address of a request by GET.
-    match find_entitled_client(cx, &request) {
+    match cx.find_entitled_client(&request.client_id, &request.redirect_uri).cloned() {
         Some(client) => proceed(cx, browser_context, request, client).await,
         None => Ok(AuthorizeOutcome::Page {
             why: "the client is not registered any more, or not with this redirect_uri",
         }),
     }
-}
-
-/// The client of a request that was checked earlier, if it still has the redirect URI.
-fn find_entitled_client(cx: &Cx, request: &AuthorizationRequest) -> Option<Arc<Client>> {
-    let client = cx.find_client(&request.client_id)?;
-    client.has_redirect_uri(&request.redirect_uri).then(|| client.clone())
 }
 
 const POSTED_AAD: &[u8] = b"vestibule/posted-request/v1";
@@ -153,7 +147,7 @@ async fn proceed(
         session.as_ref().map(|session| SignedInUser { session, fresh: false, confirmed: false });
     let need = interaction::decide(&request, &client, signed_in, cx.now);
     if request.prompt.none && need != Need::Nothing {
-        let error = interaction::silent_error(&need);
+        let error = interaction::silent_error(&need, browser_context.top_level);
         return Ok(AuthorizeOutcome::Client(error_redirect(cx, &request, &error)));
     }
     answer(cx, browser_context, request, client, need, session).await
@@ -192,7 +186,8 @@ pub(crate) fn sign_in_page(
     browser_context: &BrowserContext,
     request: AuthorizationRequest,
 ) -> Result<Option<AuthorizePage>> {
-    let Some(client) = find_entitled_client(cx, &request) else { return Ok(None) };
+    let entitled = cx.find_entitled_client(&request.client_id, &request.redirect_uri).cloned();
+    let Some(client) = entitled else { return Ok(None) };
     let attempt = attempt::seal(cx, &browser_context.browser, Purpose::SignIn, &request)?;
     Ok(Some(AuthorizePage { attempt, request, client }))
 }

@@ -1,4 +1,4 @@
-//! Client authentication (RFC 6749, section 2.3), by the one method that the client is registered for.
+//! Client authentication (RFC 6749, section 2.3): by the secret, sent by either method unless one is pinned, or by none.
 
 use std::sync::Arc;
 
@@ -136,11 +136,22 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
         (None, None) => true,
         _ => false,
     };
-    if right && client.metadata.token_endpoint_auth_method == method {
-        Ok(client.clone())
-    } else {
-        Err(unknown_client())
+    if !right {
+        return Err(unknown_client());
     }
+    if client.accepts_auth_method(method) {
+        return Ok(client.clone());
+    }
+    // Only the holder of the secret learns how the client is registered.
+    Err(match client.metadata.token_endpoint_auth_method {
+        AuthMethod::Basic => TokenError::invalid_client(
+            "the secret is right, but this client authenticates by client_secret_basic alone",
+        ),
+        AuthMethod::Post => TokenError::invalid_client(
+            "the secret is right, but this client authenticates by client_secret_post alone",
+        ),
+        AuthMethod::None => unknown_client(),
+    })
 }
 
 #[cfg(test)]

@@ -101,6 +101,16 @@ impl Cx {
         client
     }
 
+    /// Finds the client of a request that was checked earlier, if it is still registered with the redirect URI.
+    #[must_use]
+    pub(crate) fn find_entitled_client(
+        &self,
+        id: &str,
+        redirect_uri: &str,
+    ) -> Option<&Arc<Client>> {
+        self.find_client(id).filter(|client| client.has_redirect_uri(redirect_uri))
+    }
+
     /// A new id.
     #[must_use]
     pub fn new_id<T: Id>(&self) -> T {

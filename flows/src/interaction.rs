@@ -75,8 +75,13 @@ pub fn decide(
 
 /// The error of `prompt=none` for a need (OpenID Connect Core 1.0, section 3.1.2.6).
 #[must_use]
-pub(crate) fn silent_error(need: &Need) -> OAuthError {
+pub(crate) fn silent_error(need: &Need, top_level: bool) -> OAuthError {
     match need {
+        // The session was not looked at, so nothing is said about it.
+        Need::Nothing | Need::SignIn if !top_level => OAuthError::new(
+            "login_required",
+            "silent sign-in is answered at the top level only, not in a frame",
+        ),
         Need::Nothing | Need::SignIn => {
             OAuthError::new("login_required", "the person is not signed in")
         }

@@ -56,17 +56,22 @@ pub async fn insert(sql: &mut impl Sql, new: &ClientRow) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Replaces the metadata of a client; false when they have changed since the row was read.
-pub async fn replace_metadata(
+/// Replaces profile and documents of a client; false when one of them has changed since the row was read.
+pub async fn replace_documents(
     sql: &mut impl Sql,
     read: &ClientRow,
-    metadata: &str,
+    new: &ClientRow,
 ) -> Result<bool> {
     let rows = sql
-        .q("UPDATE clients SET metadata = $3 WHERE id = $1 AND metadata = $2")
+        .q("UPDATE clients SET profile = $5, metadata = $6, operator = $7
+            WHERE id = $1 AND profile = $2 AND metadata = $3 AND operator = $4")
         .bind(&read.id)
+        .bind(&read.profile)
         .bind(&read.metadata)
-        .bind(metadata)
+        .bind(&read.operator)
+        .bind(&new.profile)
+        .bind(&new.metadata)
+        .bind(&new.operator)
         .execute()
         .await?;
     // Only after a change: a transaction that tries again must not wait for the row while others wait for its revision.
@@ -86,4 +91,72 @@ pub async fn set_secret(sql: &mut impl Sql, id: &str, secret: &TokenHash) -> Res
         .await?;
     revision::bump(sql, Topic::Clients).await?;
     Ok(rows == 1)
+}
+
+/// Gives a client its first secret, or takes every secret away, after its documents were replaced in the same transaction.
+pub async fn put_secret(sql: &mut impl Sql, id: &str, secret: Option<&TokenHash>) -> Result<()> {
+    sql.q("UPDATE clients SET secret_1 = $2, secret_2 = NULL WHERE id = $1")
+        .bind(id)
+        .bind(secret)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Removes a client, and with it what is left of its grants, consents and attempts; false when there is no such client.
+pub async fn remove(sql: &mut impl Sql, id: &str) -> Result<bool> {
+    let rows = sql.q("DELETE FROM clients WHERE id = $1").bind(id).execute().await?;
+    revision::bump(sql, Topic::Clients).await?;
+    Ok(rows == 1)
+}
+
+/// How many rows belong to a client.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub struct ClientRows {
+    /// Grants, each with its codes and tokens.
+    pub grants: i64,
+    /// Consents of people.
+    pub consents: i64,
+    /// Sign-ins under way and those that ended lately.
+    pub attempts: i64,
+}
+
+/// Counts what belongs to a client.
+pub async fn count_rows(sql: &mut impl Sql, id: &str) -> Result<ClientRows> {
+    sql.q("SELECT (SELECT COUNT(*) FROM grants WHERE client_id = $1) AS grants,
+                  (SELECT COUNT(*) FROM consents WHERE client_id = $1) AS consents,
+                  (SELECT COUNT(*) FROM attempts WHERE client_id = $1) AS attempts")
+        .bind(id)
+        .fetch_one()
+        .await
+}
+
+/// Deletes up to `limit` grants of a client, and their codes with them; returns how many.
+pub async fn delete_grants(sql: &mut impl Sql, id: &str, limit: i64) -> Result<u64> {
+    sql.q("DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE client_id = $1 LIMIT $2)")
+        .bind(id)
+        .bind(limit)
+        .execute()
+        .await
+}
+
+/// Deletes up to `limit` consents to a client; returns how many.
+pub async fn delete_consents(sql: &mut impl Sql, id: &str, limit: i64) -> Result<u64> {
+    sql.q("DELETE FROM consents WHERE client_id = $1
+           AND user_id IN (SELECT user_id FROM consents WHERE client_id = $1 LIMIT $2)")
+        .bind(id)
+        .bind(limit)
+        .execute()
+        .await
+}
+
+/// Deletes up to `limit` attempts at a client; returns how many.
+pub async fn delete_attempts(sql: &mut impl Sql, id: &str, limit: i64) -> Result<u64> {
+    sql.q(
+        "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE client_id = $1 LIMIT $2)",
+    )
+    .bind(id)
+    .bind(limit)
+    .execute()
+    .await
 }

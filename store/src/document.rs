@@ -76,6 +76,24 @@ pub async fn history(
         .await
 }
 
+/// Every applied version of every document of a kind, newest first.
+pub async fn history_of_all(
+    sql: &mut impl Sql,
+    kind: DocumentKind,
+) -> Result<Vec<DocumentVersion>> {
+    sql.q("SELECT name, version, value, before, actor, reason, undoes, at
+           FROM document_versions WHERE kind = $1 AND applied_at IS NOT NULL ORDER BY at DESC, version DESC")
+        .bind(kind.as_str())
+        .fetch_all()
+        .await
+}
+
+/// Keeps other changes of this kind waiting until the transaction ends, so that what it reads of them stays true. Replicas read
+/// the documents again afterwards. Call it first in a transaction that changes one.
+pub async fn lock(sql: &mut impl Sql, kind: DocumentKind) -> Result<()> {
+    revision::bump(sql, kind.topic()).await
+}
+
 /// The version of one document in force.
 pub async fn current(
     sql: &mut impl Sql,
@@ -102,7 +120,7 @@ pub async fn next_version(sql: &mut impl Sql, kind: DocumentKind, name: &str) ->
     Ok(last.unwrap_or(0) + 1)
 }
 
-/// Adds a version and applies it; false when another transaction added the same version first.
+/// Adds a version and applies it, after [`lock`]; false when another transaction added the same version first.
 pub async fn insert(sql: &mut impl Sql, kind: DocumentKind, row: &DocumentVersion) -> Result<bool> {
     let rows = sql
         .q("INSERT INTO document_versions (kind, name, version, value, before, actor, reason, undoes, at, applied_at)
@@ -118,6 +136,5 @@ pub async fn insert(sql: &mut impl Sql, kind: DocumentKind, row: &DocumentVersio
         .bind(row.at)
         .execute()
         .await?;
-    revision::bump(sql, kind.topic()).await?;
     Ok(rows == 1)
 }

@@ -64,7 +64,8 @@ async fn dev_prints_addresses_and_keeps_data() {
     show.arg(&dir);
     let (code, out, _) = run(show, "").await;
     assert_eq!(code, 0);
-    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["email"], email);
+    let shown = serde_json::from_str::<Value>(&out).unwrap();
+    assert_eq!((&shown["email"], &shown["status"]), (&email.into(), &"active".into()));
     second.terminate().await;
 }
 
@@ -97,6 +98,46 @@ async fn dev_stays_local_and_in_folder() {
     other.arg(&dir);
     let (code, _, error) = run(other, "").await;
     assert!(code == 1 && error.contains("not a folder of `idp dev`"), "{error}");
+}
+
+/// A second process would give the demo client the addresses of its own portal. After a kill the folder is free at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dev_refuses_second_process_on_folder() {
+    let folder = TempDir::new().unwrap();
+    let dir = folder.path().join("data");
+    let (mut first, ready) = dev(&dir, &[]).await;
+    for ports in [&["--port", "0", "--ops-listen", "0", "--portal-listen", "0"][..], &[]] {
+        let mut second = command(&["dev", "--data-dir"]);
+        second.arg(&dir).args(ports);
+        let (code, _, error) = run(second, "").await;
+        assert!(code == 1 && error.contains("another `idp dev` runs on"), "{error}");
+    }
+    first.terminate().await;
+    let (mut third, again) = dev(&dir, &[]).await;
+    assert_eq!(again["people"], ready["people"]);
+    third.terminate().await;
+}
+
+/// Developers sign in again and again; a limit that was changed in the folder stays as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dev_has_generous_limits_until_changed() {
+    let folder = TempDir::new().unwrap();
+    let dir = folder.path().join("data");
+    let setting = async |args: &[&str]| {
+        let mut setting = command(&["setting"]);
+        setting.args(args).arg("--data-dir").arg(&dir);
+        let (code, out, error) = run(setting, "").await;
+        assert_eq!(code, 0, "{error}");
+        out
+    };
+    let name = "sign_in.sends_per_hour";
+    let (mut first, _) = dev(&dir, &[]).await;
+    assert!(setting(&["get", name]).await.starts_with(&format!("{name} = 10000 ")));
+    setting(&["undo", name]).await;
+    first.terminate().await;
+    let (mut second, _) = dev(&dir, &[]).await;
+    assert!(setting(&["get", name]).await.starts_with(&format!("{name} = 6 ")));
+    second.terminate().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -236,15 +277,51 @@ async fn setting_commands_set_and_undo(engine: Engine) {
             .len(),
         2
     );
+    assert_settings_history(&served).await;
     for (args, why) in [
         (&["setting", "set", "sign_in.code_window", "soon"][..], "is not a duration"),
+        (
+            &["setting", "set", "session.absolute", "15m"],
+            "session.idle = 30m would be more than session.absolute = 15m; change session.idle first",
+        ),
+        (&["setting", "set", "sign_in.sends_per_hour", "16"], "change sign_in.sends_per_day first"),
         (&["setting", "set", "sign_in.code_window", "9h"], "is outside 2m to 60m"),
         (&["setting", "set", "sign_in.window", "9m"], "there is no setting called"),
         (&["setting", "undo", "session.idle"], "has never been changed"),
+        (&["setting", "undo", "sign_in.code_window"], "each change was undone"),
     ] {
         let (code, _, error) = run(served.change_command(args), "").await;
         assert!(code == 1 && error.contains(why), "{why}: {error}");
     }
+}
+
+/// Two changes are undone one after the other, an equal value is no change, and all settings have one history.
+async fn assert_settings_history(served: &ServeSetup) {
+    let text = async |args: &[&str]| {
+        let (code, out, error) = run(served.change_command(args), "").await;
+        assert_eq!(code, 0, "{error}");
+        out
+    };
+    let value = async || {
+        let (_, out, _) =
+            run(served.command(&["setting", "get", "password.min_length", "--json"]), "").await;
+        serde_json::from_str::<Value>(&out).unwrap()[0]["value"].clone()
+    };
+    for changed in ["16", "20"] {
+        text(&["setting", "set", "password.min_length", changed]).await;
+        let again = text(&["setting", "set", "password.min_length", changed]).await;
+        assert!(again.contains("already; nothing was changed"), "{again}");
+    }
+    for before in ["16", "15"] {
+        text(&["setting", "undo", "password.min_length"]).await;
+        assert_eq!(value().await, before);
+    }
+    let same = text(&["setting", "set", "sign_in.code_wait", "60m"]).await;
+    assert!(same.contains("nothing was changed"), "60m is 1h: {same}");
+    let (_, all, _) = run(served.command(&["setting", "history"]), "").await;
+    let names = all.lines().map(|line| line.split_whitespace().nth(1).unwrap());
+    let newest_first = [["password.min_length"; 4].as_slice(), &["sign_in.code_window"; 2]];
+    assert_eq!(names.collect::<Vec<_>>(), newest_first.concat());
 }
 
 #[tokio::test]
@@ -253,6 +330,8 @@ async fn usage_errors_and_help_are_printed() {
     assert!(code == 2 && error.contains("--password-stdin"), "{error}");
     let (code, _, _) = run(command(&["dance"]), "").await;
     assert_eq!(code, 2);
+    let (code, _, error) = run(command(&["dev", "--listen", "localhost"]), "").await;
+    assert!(code == 2 && error.contains("write it as `8080` or `127.0.0.1:8080`"), "{error}");
     for args in
         [&["--help"][..], &["dev", "--help"], &["client", "add", "--help"], &["setting", "--help"]]
     {

@@ -2,7 +2,7 @@
 
 use flows::client::{
     Client as Registered, Pkce, Profile,
-    registration::{self, ClientChangeError},
+    registration::{self, ClientChangeError, ClientEdit},
 };
 use keys::Algorithm;
 use serde_json::{Value, json};
@@ -89,6 +89,11 @@ fn metadata() -> Value {
     })
 }
 
+/// A change of the redirect URIs alone.
+fn redirects(uris: &[String]) -> ClientEdit {
+    ClientEdit { redirect_uris: Some(uris.to_vec()), ..ClientEdit::default() }
+}
+
 /// A client with the id of such a row and a wrong secret.
 fn client_with_wrong_secret(id: &str) -> Client {
     Client {
@@ -140,6 +145,9 @@ async fn added_client_reads_back_whole(engine: Engine) {
             ("pkce_required", json!(true)),
             ("first_party", json!(false)),
             ("native", json!(name == "native")),
+            ("profile", json!(name)),
+            ("auth_method_pinned", json!(false)),
+            ("sector", json!(sector)),
         ] {
             document[member] = value;
         }
@@ -161,7 +169,9 @@ async fn client_add_options_reach_members(engine: Engine) {
     let mut document = metadata();
     document["token_endpoint_auth_method"] = "client_secret_post".into();
     document["id_token_signed_response_alg"] = "ES256".into();
-    let operator = json!({ "first_party": true, "pkce": "optional", "sector": "lab.example" });
+    let operator = json!({
+        "first_party": true, "pkce": "optional", "sector": "lab.example", "auth_method_pinned": true,
+    });
     assert_eq!(ClientRow::read(&db.open().await, "lab").await, (document, operator));
     for (option, value) in [("--auth-method", "private_key_jwt"), ("--pkce", "plain")] {
         let args = [&add[..], &["--redirect-uri", REDIRECT_URI, option, value]].concat();
@@ -185,10 +195,7 @@ async fn unknown_members_survive_changes(engine: Engine) {
     row.insert(&app, "lab").await;
     run(served.change_command(&["client", "set", "lab", "--id-token-alg", "eddsa"]), "").await;
     let uris = ["https://lab.example:8443/callback".to_owned()];
-    registration::set_redirects(&app.cx(), &test_actor(), "lab", &uris, &[])
-        .await
-        .unwrap()
-        .unwrap();
+    registration::edit(&app.cx(), &test_actor(), "lab", &redirects(&uris)).await.unwrap().unwrap();
     let (metadata, operator) = ClientRow::read(app.replica_db(), "lab").await;
     assert_eq!(metadata["jwks"], later);
     assert_eq!(metadata["id_token_signed_response_alg"], "EdDSA");
@@ -217,8 +224,6 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
         ("response", ClientRow::with_metadata("response_types", json!(["code id_token"]))),
         ("algorithm", ClientRow::with_metadata("id_token_signed_response_alg", json!("PS256"))),
         ("subject", ClientRow::with_metadata("subject_type", json!("ephemeral"))),
-        // First-party clients have public subjects; all other clients have pairwise ones.
-        ("shared", ClientRow::with_metadata("subject_type", json!("pairwise"))),
         ("application", ClientRow::with_metadata("application_type", json!("native"))),
         (
             "pkce",
@@ -300,14 +305,8 @@ async fn commands_name_unusable_clients(engine: Engine) {
     let secret = registration::rotate_secret(&app.cx(), &test_actor(), "lab").await.unwrap();
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
     assert!(secret.is_ok(), "even an unreadable client's secret can be replaced");
-    let change = registration::set_redirects(
-        &app.cx(),
-        &test_actor(),
-        "lab",
-        &[REDIRECT_URI.to_owned()],
-        &[],
-    )
-    .await;
+    let uris = [REDIRECT_URI.to_owned()];
+    let change = registration::edit(&app.cx(), &test_actor(), "lab", &redirects(&uris)).await;
     assert!(matches!(change.unwrap(), Err(ClientChangeError::Unusable(id, _)) if id == "lab"));
     assert_eq!(ClientRow::read(app.replica_db(), "lab").await.0["subject_type"], "ephemeral");
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
@@ -319,14 +318,17 @@ async fn concurrent_changes_are_both_kept(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.client("lab").await;
     for round in 0..20 {
-        let algorithm = Algorithm::ALL[round % 3];
+        let algorithm = Algorithm::ALL[(round + 1) % 3];
+        let signed =
+            ClientEdit { id_token_signed_response_alg: Some(algorithm), ..ClientEdit::default() };
         let uris = [format!("https://lab.example/{round}")];
         let (one, two, acting) = (app.cx(), app.cx(), test_actor());
+        let moved = redirects(&uris);
         let (signed, moved) = tokio::join!(
-            registration::set_algorithm(&one, &acting, "lab", algorithm),
-            registration::set_redirects(&two, &acting, "lab", &uris, &[]),
+            registration::edit(&one, &acting, "lab", &signed),
+            registration::edit(&two, &acting, "lab", &moved),
         );
-        assert_eq!((signed.unwrap(), moved.unwrap()), (Ok(()), Ok(())));
+        assert!(signed.unwrap().is_ok() && moved.unwrap().is_ok());
         let (metadata, _) = ClientRow::read(app.replica_db(), "lab").await;
         assert_eq!(metadata["id_token_signed_response_alg"], algorithm.as_str());
         assert_eq!(metadata["redirect_uris"], json!(uris));
@@ -342,9 +344,8 @@ async fn refused_change_writes_nothing(engine: Engine) {
     app.client("lab").await;
     let before = ClientRow::read(app.replica_db(), "lab").await;
     for uri in ["http://lab.example/callback", "org.example.lab:/callback"] {
-        let change =
-            registration::set_redirects(&app.cx(), &test_actor(), "lab", &[uri.to_owned()], &[])
-                .await;
+        let edit = redirects(&[uri.to_owned()]);
+        let change = registration::edit(&app.cx(), &test_actor(), "lab", &edit).await;
         assert!(matches!(change.unwrap(), Err(ClientChangeError::Bad(_))), "{uri}");
     }
     assert_eq!(ClientRow::read(app.replica_db(), "lab").await, before);

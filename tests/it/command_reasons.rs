@@ -13,7 +13,7 @@ use vestibule_tests::{
 use crate::engines::{apply, both_engines};
 
 /// Every command that changes data.
-const CHANGES: [&[&str]; 10] = [
+const CHANGES: [&[&str]; 11] = [
     &["user", "add", "tui@patients.example", "--password-stdin"],
     &["user", "reset", "mere@patients.example"],
     &["user", "forget-devices", "mere@patients.example"],
@@ -24,6 +24,7 @@ const CHANGES: [&[&str]; 10] = [
     &["setting", "undo", "sign_in.code_window"],
     &["key", "rotate"],
     &["key", "reseal"],
+    &["client", "remove", "portal", "--yes"],
 ];
 
 /// Every command of the same groups that only reads.
@@ -98,7 +99,7 @@ async fn change_without_reason_changes_nothing(engine: Engine) {
     let (said,): (i64,) = store::Sql::q(&mut conn, said).fetch_one().await.unwrap();
     // Three rows of the preparation. Each change has one row, except a rotation (two for each of three algorithms) and a
     // reseal that finds nothing to do (none).
-    assert_eq!(said, 3 + 8 + 6);
+    assert_eq!(said, 3 + 9 + 6);
 }
 
 /// The subcommands that a command's help lists.

@@ -206,6 +206,8 @@ async fn authorize_requires_top_level_navigation(engine: Engine) {
         let landed =
             browser.send(Method::GET, &url, &headers, None).await.authorization_response(pending);
         assert_eq!(landed.error(), "login_required", "{headers:?}");
+        let said = landed.param("error_description").unwrap();
+        assert!(said.contains("at the top level only, not in a frame"), "{headers:?}: {said}");
         let page = browser
             .send(Method::GET, &PendingRequest::new(&client).url(app.issuer(), &[]), &headers, None)
             .await;

@@ -212,7 +212,7 @@ async fn cross_site_request_changes_no_language() {
     let answer = browser.get(to).await;
     assert_eq!(answer.language(), "mi");
     let cookie = answer.header("set-cookie");
-    assert_eq!(cookie, "locale=mi:; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000");
+    assert_eq!(cookie, "vestibule-locale=mi:; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000");
 }
 
 /// A message page is shown again in the other language, with the same reference.

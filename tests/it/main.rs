@@ -3,6 +3,7 @@
 mod architecture;
 mod audit;
 mod cli;
+mod client_changes;
 mod client_metadata;
 mod client_secret;
 mod command_reasons;

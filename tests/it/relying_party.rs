@@ -1,4 +1,4 @@
-//! Client libraries of others, one of them not in Rust, against the running provider: with each algorithm, over TLS, and
+//! Client libraries of others, two of them not in Rust, against the running provider: with each algorithm, over TLS, and
 //! with the program as a process.
 
 use std::{path::PathBuf, pin::Pin, process::Stdio};
@@ -225,6 +225,38 @@ impl AuthlibClient {
     async fn send_url(&mut self, url: &Url) {
         self.stdin.write_all(format!("{url}\n").as_bytes()).await.unwrap();
     }
+}
+
+/// openid-client (npm) with the command of its README: registered by profile alone, it sends the secret in the body.
+#[apply(both_engines)]
+async fn openid_client_signs_in_as_documented(engine: Engine) {
+    let app = over_tls(engine).await;
+    let patient = app.patient_with_email(EMAIL, "Mere").await;
+    let client = app.client("node-web").await;
+    let folder = vestibule_tests::workspace_root();
+    let library = folder.join("target/tools/axe/node_modules/openid-client/build/index.js");
+    assert!(library.exists(), "scripts/prepare installs the client library");
+    let mut node = Command::new("node")
+        .arg(folder.join("tests/clients/relying_party.mjs"))
+        .arg(library)
+        .args([app.issuer(), &client.id, client.secret.as_deref().unwrap(), &client.redirect_uri])
+        .env("NODE_EXTRA_CA_CERTS", app.authority().file())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+    let url = lines.next_line().await.unwrap().expect("the authorization URL");
+    let (browser, to) = (app.browser(), (url.as_str(), &client));
+    let landed = sign_in_at(&browser, &app.mail, to, (EMAIL, &patient.password)).await;
+    let came_back = format!("{}\n", landed.url);
+    node.stdin.take().unwrap().write_all(came_back.as_bytes()).await.unwrap();
+    let told = lines.next_line().await.unwrap().expect("what it verified");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["userinfo"]["email"], EMAIL);
+    assert_eq!(told["scope"], "openid profile email");
+    assert!(node.wait().await.unwrap().success());
 }
 
 async fn authlib_with_each_algorithm(app: &TestApp, authority: Option<PathBuf>) {

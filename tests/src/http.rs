@@ -19,6 +19,11 @@ use crate::{
     tls_routing::{TlsRoutes, client_trusting},
 };
 
+/// The name of a cookie of ours on the http issuer.
+fn name_on_http(name: &str) -> String {
+    format!("vestibule-{name}")
+}
+
 /// A browser with its cookies. A clone shares them, as tabs do.
 #[derive(Clone, Debug)]
 pub struct HttpBrowser {
@@ -147,14 +152,14 @@ impl HttpBrowser {
         self.try_send(Method::GET, to.as_ref(), &headers, None).await
     }
 
-    /// A cookie's value.
+    /// The value of a cookie of ours on the http issuer: `session`, `browser`, `device` or `locale`.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        self.jar().get(name).cloned()
+        self.jar().get(&name_on_http(name)).cloned()
     }
 
     /// Sets a cookie, as an attacker might.
     pub fn set_cookie(&self, name: &str, value: &str) {
-        self.jar().insert(name.to_owned(), value.to_owned());
+        self.jar().insert(name_on_http(name), value.to_owned());
     }
 
     fn jar(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {

@@ -127,10 +127,13 @@ events! {
     PasswordChanged = "user.password_changed": Done { version: i64 }
     /// A client was added.
     ClientAdded = "client.added": Done {}
-    /// A client got other redirect URIs, another signature algorithm of its tokens, or another secret.
+    /// A client got other values of its members, or another secret.
     ClientChanged = "client.changed": Done {
         id_token_signed_response_alg: Option<Algorithm>, before: Option<Algorithm>, client_secret: Option<&'static str>,
+        changes: Option<Map<String, Value>>,
     }
+    /// A client was removed, and what it had been given ended.
+    ClientRemoved = "client.removed": Done { grants: u64, consents: u64 }
     /// A setting was changed or a change undone.
     SettingChanged = "setting.changed": Done { name: String, version: i64, before: String, after: String }
     /// A signing key was made.

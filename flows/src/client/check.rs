@@ -5,6 +5,7 @@ use url::Url;
 use super::{
     metadata::{AuthMethod, GrantType, Pkce},
     model::Client,
+    profile::Profile,
     redirect_uri,
 };
 
@@ -26,6 +27,13 @@ pub enum BadClient {
     /// A public client without PKCE.
     #[error("a client without a secret must use PKCE (RFC 9700, section 2.1.1)")]
     PublicWithoutPkce,
+    /// A program on the person's machine with a secret.
+    #[error(
+        "a program in the browser or on a person's own device cannot keep a secret, because each person has a copy of it (RFC \
+         6749, section 2.1): leave --auth-method out, and the client is protected by PKCE; or register the server that keeps \
+         the secret, with --profile web"
+    )]
+    SecretNotKept,
     /// Pairwise subjects need one sector.
     #[error(
         "redirect URIs of several hosts: a client that is not first-party gets pairwise subjects, and these need one host \
@@ -39,9 +47,20 @@ pub enum BadClient {
 pub(super) fn check_and_complete(mut client: Client) -> Result<Client, BadClient> {
     client.metadata.application_type = client.profile.application_type();
     client.metadata.subject_type = client.operator.subject_type();
+    check_auth_method(&client)?;
     let urls = check(&client)?;
     client.operator.sector = sector(&client, &urls)?;
     Ok(client)
+}
+
+/// Whether its profile can keep what its method needs. A client from before this rule works on, and its other members can be
+/// changed.
+pub(super) fn check_auth_method(client: &Client) -> Result<(), BadClient> {
+    let keeps_secret = match client.profile {
+        Profile::Web => true,
+        Profile::Spa | Profile::Native => false,
+    };
+    if client.is_confidential() && !keeps_secret { Err(BadClient::SecretNotKept) } else { Ok(()) }
 }
 
 /// Checks the rules for every registered client; returns its redirect URIs.
@@ -85,7 +104,7 @@ fn sector(client: &Client, urls: &[Url]) -> Result<String, BadClient> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{ApplicationType, Profile, SubjectType};
+    use crate::client::{ApplicationType, SubjectType};
 
     const HOME: &str = "https://lab.example/callback";
     const OTHER: &str = "https://other.example/callback";
@@ -162,6 +181,25 @@ mod tests {
             assert_eq!(theirs.metadata.subject_type, SubjectType::Pairwise);
             assert_ne!(theirs.operator.sector, "other.example");
             assert_eq!(ours.metadata.subject_type, SubjectType::Public);
+        }
+    }
+
+    #[test]
+    fn only_web_clients_have_secrets() {
+        for (profile, kept) in
+            [(Profile::Web, true), (Profile::Spa, false), (Profile::Native, false)]
+        {
+            for method in AuthMethod::ALL {
+                let mut asked = client(profile, &[HOME]);
+                asked.metadata.token_endpoint_auth_method = *method;
+                let wanted = kept || *method == AuthMethod::None;
+                let refused = check_and_complete(asked).err();
+                assert_eq!(
+                    refused,
+                    (!wanted).then_some(BadClient::SecretNotKept),
+                    "{profile:?} {method:?}"
+                );
+            }
         }
     }
 

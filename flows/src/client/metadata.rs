@@ -109,13 +109,15 @@ pub struct Metadata {
     pub redirect_uris: Vec<String>,
     /// Where people may be redirected after they signed out.
     pub post_logout_redirect_uris: Vec<String>,
-    /// Its one method of authentication.
+    /// How it authenticates. A client with a secret may use either method of sending it, unless
+    /// [`OperatorPolicy::auth_method_pinned`].
     pub token_endpoint_auth_method: AuthMethod,
     /// What it may use at the token endpoint.
     pub grant_types: Vec<GrantType>,
     /// What it may use at the authorization endpoint.
     pub response_types: Vec<ResponseType>,
-    /// Determined by [`OperatorPolicy::first_party`].
+    /// Determined by [`OperatorPolicy::first_party`] at the registration, and kept: another one would change the `sub` of
+    /// every person.
     pub subject_type: SubjectType,
     /// Signature of its tokens.
     pub id_token_signed_response_alg: Algorithm,
@@ -135,6 +137,10 @@ pub struct OperatorPolicy {
     /// Sector of pairwise subjects (OpenID Connect Core 1.0, section 8.1). It is decided once: another one would change
     /// the `sub` of every person.
     pub sector: String,
+    /// Whether a client with a secret must send it by `token_endpoint_auth_method`. Otherwise it may use either method:
+    /// libraries have different defaults, and the secret is the same. Older documents do not have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auth_method_pinned: bool,
     /// Members that this build does not know.
     #[serde(flatten)]
     other: Map<String, Value>,
@@ -144,10 +150,16 @@ impl OperatorPolicy {
     /// The strictest policy: consent is requested, PKCE is required, and the client is a sector of its own.
     pub(super) fn new(sector: &str) -> Self {
         let sector = sector.to_owned();
-        Self { first_party: false, pkce: Pkce::Required, sector, other: Map::new() }
+        Self {
+            first_party: false,
+            pkce: Pkce::Required,
+            sector,
+            auth_method_pinned: false,
+            other: Map::new(),
+        }
     }
 
-    /// `subject_type` of the client: first-party clients share a `sub`, any other client gets one of its own.
+    /// `subject_type` of a client that is registered: first-party clients share a `sub`, any other client gets one of its own.
     pub(super) const fn subject_type(&self) -> SubjectType {
         if self.first_party { SubjectType::Public } else { SubjectType::Pairwise }
     }
@@ -186,7 +198,13 @@ mod tests {
         assert_eq!(serde_json::to_value(&read).unwrap(), client);
         let read: OperatorPolicy = serde_json::from_value(by_operator.clone()).unwrap();
         assert_eq!((read.pkce, read.sector.as_str()), (Pkce::Optional, "lab.example"));
+        assert!(!read.auth_method_pinned, "a document from before the member");
         assert_eq!(serde_json::to_value(&read).unwrap(), by_operator);
+        let mut pinned = by_operator;
+        pinned["auth_method_pinned"] = true.into();
+        let read: OperatorPolicy = serde_json::from_value(pinned.clone()).unwrap();
+        assert!(read.auth_method_pinned);
+        assert_eq!(serde_json::to_value(&read).unwrap(), pinned);
     }
 
     #[test]

@@ -48,6 +48,13 @@ impl Client {
         self.metadata.token_endpoint_auth_method != AuthMethod::None
     }
 
+    /// Whether it may authenticate in this way.
+    pub(crate) fn accepts_auth_method(&self, method: AuthMethod) -> bool {
+        let registered = self.metadata.token_endpoint_auth_method;
+        registered == method
+            || !self.operator.auth_method_pinned && registered.has_secret() && method.has_secret()
+    }
+
     /// Whether it runs on the person's own machine (RFC 8252).
     #[must_use]
     pub fn is_native(&self) -> bool {
@@ -122,22 +129,20 @@ impl Client {
             Some(("secret_1", "does not go with token_endpoint_auth_method"))
         } else if !self.is_confidential() && self.operator.pkce != Pkce::Required {
             Some(("operator", "a client without a secret must use PKCE"))
-        } else if self.metadata.subject_type != self.operator.subject_type() {
-            Some(("metadata", "subject_type does not follow from first_party"))
         } else {
             None
         }
     }
 
-    /// The row of a client that is to be added.
-    pub(super) fn to_row(&self, now: Timestamp) -> Result<ClientRow, serde_json::Error> {
+    /// The row of a client that is to be added or changed.
+    pub(super) fn to_row(&self, created_at: Timestamp) -> Result<ClientRow, serde_json::Error> {
         Ok(ClientRow {
             id: self.id.clone(),
             profile: self.profile.as_str().to_owned(),
             metadata: serde_json::to_string(&self.metadata)?,
             operator: serde_json::to_string(&self.operator)?,
             secret_1: self.secret.clone(),
-            created_at: now,
+            created_at,
         })
     }
 }
@@ -205,6 +210,28 @@ mod tests {
         assert_eq!(origins(Profile::Web, AuthMethod::None), ["https://lab.example:8443"]);
         assert!(origins(Profile::Spa, AuthMethod::Basic).is_empty());
         assert!(origins(Profile::Native, AuthMethod::None).is_empty());
+    }
+
+    #[test]
+    fn secret_is_sent_by_either_method() {
+        let accepted = |registered, pinned| {
+            let mut client = Client::new("lab", Profile::Web);
+            client.metadata.token_endpoint_auth_method = registered;
+            client.operator.auth_method_pinned = pinned;
+            AuthMethod::ALL
+                .iter()
+                .copied()
+                .filter(|method| client.accepts_auth_method(*method))
+                .collect::<Vec<_>>()
+        };
+        let either = [AuthMethod::Basic, AuthMethod::Post];
+        for registered in either {
+            assert_eq!(accepted(registered, false), either);
+            assert_eq!(accepted(registered, true), [registered]);
+        }
+        for pinned in [false, true] {
+            assert_eq!(accepted(AuthMethod::None, pinned), [AuthMethod::None]);
+        }
     }
 
     #[test]

@@ -1,15 +1,23 @@
-//! Adding and changing clients, each change with its row of the trail. A change is in force on every replica within two
+//! Adding, changing and removing clients, each with its row of the trail. A change is in force on every replica within two
 //! seconds.
 
 use keys::{Algorithm, OpaqueToken};
-use store::Tx;
+use serde_json::{Map, Value, json};
+use store::{Tx, client::ClientRow};
 
-use super::{BadClient, Client, Metadata, check};
+use super::{
+    BadClient, Client, check,
+    metadata::{AuthMethod, Pkce},
+    profile::Profile,
+};
 use crate::{
     Cx, Result,
     audit::{self, event},
     change_authority::ChangeAuthority,
 };
+
+/// Rows of a client that one transaction deletes.
+const BATCH: i64 = 1_000;
 
 /// Adds a client. If its method needs a secret and it has none, it gets a new one, which is returned to be shown once, and
 /// stored hashed.
@@ -58,85 +66,194 @@ pub enum ClientChangeError {
 }
 
 /// A change without further detail in the trail.
-const EMPTY_CHANGE: event::ClientChanged =
-    event::ClientChanged { id_token_signed_response_alg: None, before: None, client_secret: None };
+const EMPTY_CHANGE: event::ClientChanged = event::ClientChanged {
+    id_token_signed_response_alg: None,
+    before: None,
+    client_secret: None,
+    changes: None,
+};
 
-/// Sets the redirect URIs of a client, as `dev` does when its portal gets another port.
-pub async fn set_redirects(
-    cx: &Cx,
-    authority: &ChangeAuthority,
-    id: &str,
-    redirect_uris: &[String],
-    post_logout_redirect_uris: &[String],
-) -> Result<Result<(), ClientChangeError>> {
-    let edit = |metadata: &mut Metadata| {
-        metadata.redirect_uris = redirect_uris.to_vec();
-        metadata.post_logout_redirect_uris = post_logout_redirect_uris.to_vec();
-    };
-    cx.db
-        .write(async |tx| {
-            if let Err(why) = edit_metadata(tx, id, edit).await? {
-                return Ok(Err(why));
-            }
-            let entry = audit::AuditEntry::done(EMPTY_CHANGE).by(authority).client(id);
-            audit::record(cx, tx, entry).await?;
-            Ok(Ok(()))
-        })
-        .await
+/// How a client may authenticate, as an operator asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethodChoice {
+    /// By its secret, sent by either method.
+    AnySecret,
+    /// By this method alone.
+    Only(AuthMethod),
 }
 
-/// Sets the signature algorithm of a client's tokens (`id_token_signed_response_alg`).
-pub async fn set_algorithm(
+impl AuthMethodChoice {
+    /// Puts it into the documents of a client.
+    pub fn apply_to(self, client: &mut Client) {
+        let method = &mut client.metadata.token_endpoint_auth_method;
+        match self {
+            Self::AnySecret if !method.has_secret() => *method = AuthMethod::Basic,
+            Self::AnySecret => {}
+            Self::Only(only) => *method = only,
+        }
+        client.operator.auth_method_pinned = matches!(self, Self::Only(only) if only.has_secret());
+    }
+}
+
+/// What of a client is to be changed: each member is a new value, or none to leave it. The sector and the type of its subjects
+/// are no part of it, so that each person keeps the `sub`.
+#[derive(Clone, Debug, Default)]
+pub struct ClientEdit {
+    /// What kind of program it is.
+    pub profile: Option<Profile>,
+    /// Name that people see.
+    pub client_name: Option<String>,
+    /// All its redirect URIs.
+    pub redirect_uris: Option<Vec<String>>,
+    /// All its post-logout redirect URIs.
+    pub post_logout_redirect_uris: Option<Vec<String>>,
+    /// How it authenticates.
+    pub auth_method: Option<AuthMethodChoice>,
+    /// Signature of its tokens.
+    pub id_token_signed_response_alg: Option<Algorithm>,
+    /// Whether an authorization request needs a PKCE challenge.
+    pub pkce: Option<Pkce>,
+    /// Whether the operator runs it: no consent page.
+    pub first_party: Option<bool>,
+}
+
+impl ClientEdit {
+    fn apply_to(&self, client: &mut Client) {
+        if let Some(profile) = self.profile {
+            client.profile = profile;
+            client.metadata.application_type = profile.application_type();
+        }
+        let metadata = &mut client.metadata;
+        replace(&mut metadata.client_name, self.client_name.as_ref());
+        replace(&mut metadata.redirect_uris, self.redirect_uris.as_ref());
+        replace(&mut metadata.post_logout_redirect_uris, self.post_logout_redirect_uris.as_ref());
+        replace(
+            &mut metadata.id_token_signed_response_alg,
+            self.id_token_signed_response_alg.as_ref(),
+        );
+        replace(&mut client.operator.pkce, self.pkce.as_ref());
+        replace(&mut client.operator.first_party, self.first_party.as_ref());
+        if let Some(auth_method) = self.auth_method {
+            auth_method.apply_to(client);
+        }
+    }
+
+    fn check(&self, client: &Client) -> Result<(), BadClient> {
+        if self.profile.is_some() || self.auth_method.is_some() {
+            check::check_auth_method(client)?;
+        }
+        check::check(client).map(|_| ())
+    }
+}
+
+fn replace<T: Clone>(member: &mut T, value: Option<&T>) {
+    if let Some(value) = value {
+        member.clone_from(value);
+    }
+}
+
+/// A client after a change.
+#[derive(Debug)]
+pub struct EditedClient {
+    /// The client.
+    pub client: Client,
+    /// The names of the members that have another value now; empty if nothing was changed.
+    pub changed: Vec<String>,
+    /// Its first secret, if it has become confidential.
+    pub secret: Option<OpaqueToken>,
+}
+
+/// Changes a client. It keeps its sector and the type of its subjects. Without another value nothing is written.
+pub async fn edit(
     cx: &Cx,
     authority: &ChangeAuthority,
     id: &str,
-    algorithm: Algorithm,
-) -> Result<Result<(), ClientChangeError>> {
-    let edit = |metadata: &mut Metadata| metadata.id_token_signed_response_alg = algorithm;
+    edit: &ClientEdit,
+) -> Result<Result<EditedClient, ClientChangeError>> {
     cx.db
         .write(async |tx| {
-            let before = match edit_metadata(tx, id, edit).await? {
-                Ok(before) => before.id_token_signed_response_alg,
+            let (before, mut client) = match edit_documents(tx, id, edit).await? {
+                Ok(both) => both,
                 Err(why) => return Ok(Err(why)),
             };
-            let changed = event::ClientChanged {
-                id_token_signed_response_alg: Some(algorithm),
-                before: Some(before),
-                ..EMPTY_CHANGE
+            let changes = changes(&before, &client)?;
+            if changes.is_empty() {
+                return Ok(Ok(EditedClient { client, changed: Vec::new(), secret: None }));
+            }
+            let (needs, has) = (client.is_confidential(), before.is_confidential());
+            let secret = (needs && !has).then(|| OpaqueToken::generate(&cx.rng));
+            if needs != has {
+                client.secret = secret.as_ref().map(OpaqueToken::hash);
+                store::client::put_secret(tx, id, client.secret.as_ref()).await?;
+            }
+            let algorithm = |client: &Client| client.metadata.id_token_signed_response_alg;
+            let signs = (algorithm(&before) != algorithm(&client)).then_some(());
+            let changed: Vec<String> = changes.keys().cloned().collect();
+            let detail = event::ClientChanged {
+                id_token_signed_response_alg: signs.map(|()| algorithm(&client)),
+                before: signs.map(|()| algorithm(&before)),
+                client_secret: (needs != has).then_some(if needs { "added" } else { "removed" }),
+                changes: Some(changes),
             };
-            let entry = audit::AuditEntry::done(changed).by(authority).client(id);
+            let entry = audit::AuditEntry::done(detail).by(authority).client(id);
             audit::record(cx, tx, entry).await?;
-            Ok(Ok(()))
+            Ok(Ok(EditedClient { client, changed, secret }))
         })
         .await
 }
 
-/// Edits the metadata of a client; returns the previous ones. The document is written only if it is still the one that was
-/// read, so that no concurrent change is lost.
-async fn edit_metadata(
+/// Edits profile and documents of a client; returns the client before and after. They are written only if they are still those
+/// that were read, so that no concurrent change is lost.
+async fn edit_documents(
     tx: &mut Tx,
     id: &str,
-    edit: impl Fn(&mut Metadata),
-) -> Result<Result<Metadata, ClientChangeError>> {
+    edit: &ClientEdit,
+) -> Result<Result<(Client, Client), ClientChangeError>> {
     // A further turn means that another change was committed first.
     loop {
         let Some(row) = store::client::get(tx, id).await? else {
             return Ok(Err(ClientChangeError::Unknown(id.to_owned())));
         };
-        let mut client = match Client::from_row(&row) {
+        let before = match Client::from_row(&row) {
             Ok(client) => client,
             Err(why) => return Ok(Err(ClientChangeError::Unusable(row.id, why.to_string()))),
         };
-        let before = client.metadata.clone();
-        edit(&mut client.metadata);
-        if let Err(bad) = check::check(&client) {
+        let mut client = before.clone();
+        edit.apply_to(&mut client);
+        if let Err(bad) = edit.check(&client) {
             return Ok(Err(bad.into()));
         }
-        let text = serde_json::to_string(&client.metadata)?;
-        if store::client::replace_metadata(tx, &row, &text).await? {
-            return Ok(Ok(before));
+        let new: ClientRow = client.to_row(row.created_at)?;
+        if client == before || store::client::replace_documents(tx, &row, &new).await? {
+            return Ok(Ok((before, client)));
         }
     }
+}
+
+/// The members that differ, each with its values before and after.
+fn changes(before: &Client, after: &Client) -> Result<Map<String, Value>> {
+    let (before, after) = (members(before)?, members(after)?);
+    let differ = after.into_iter().filter_map(|(name, value)| {
+        let old = before.get(&name).cloned().unwrap_or(Value::Null);
+        (old != value).then(|| (name, json!({ "before": old, "after": value })))
+    });
+    Ok(differ.collect())
+}
+
+/// Every member that can be changed, under its name in the documents.
+fn members(client: &Client) -> Result<Map<String, Value>> {
+    let mut members = Map::new();
+    for document in
+        [serde_json::to_value(&client.metadata)?, serde_json::to_value(&client.operator)?]
+    {
+        if let Value::Object(document) = document {
+            members.extend(document);
+        }
+    }
+    // It is left out of a document where it is false.
+    members.insert("auth_method_pinned".to_owned(), client.operator.auth_method_pinned.into());
+    members.insert("profile".to_owned(), client.profile.as_str().into());
+    Ok(members)
 }
 
 /// Replaces a client's secret; returns the new one, which is shown once and stored hashed. The old one is refused on every
@@ -161,4 +278,77 @@ pub async fn rotate_secret(
             Ok(Ok(secret))
         })
         .await
+}
+
+/// What ends with a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RemovedRows {
+    /// Grants, each with its codes and tokens.
+    pub grants: u64,
+    /// Consents of people.
+    pub consents: u64,
+    /// Attempts of people to sign in to it.
+    pub attempts: u64,
+}
+
+/// What would end with a client; an error if there is none.
+pub async fn find_removable(cx: &Cx, id: &str) -> Result<Result<RemovedRows, ClientChangeError>> {
+    let mut conn = cx.db.read().await?;
+    if store::client::get(&mut conn, id).await?.is_none() {
+        return Ok(Err(ClientChangeError::Unknown(id.to_owned())));
+    }
+    let rows = store::client::count_rows(&mut conn, id).await?;
+    Ok(Ok(RemovedRows {
+        grants: rows.grants.unsigned_abs(),
+        consents: rows.consents.unsigned_abs(),
+        attempts: rows.attempts.unsigned_abs(),
+    }))
+}
+
+/// Removes a client, also one that this build cannot read. Its grants, codes, tokens and consents end; sessions stay, because
+/// they are those of people. A removal that is interrupted is repeated: the client goes last.
+pub async fn remove(
+    cx: &Cx,
+    authority: &ChangeAuthority,
+    id: &str,
+) -> Result<Result<RemovedRows, ClientChangeError>> {
+    if store::client::get(&mut cx.db.read().await?, id).await?.is_none() {
+        return Ok(Err(ClientChangeError::Unknown(id.to_owned())));
+    }
+    let mut removed = RemovedRows::default();
+    // In small transactions first: one statement over the grants of a whole population would be too long for the database.
+    while cx.db.write(async |tx| delete_batch(tx, id).await).await?.add_to(&mut removed) {}
+    cx.db
+        .write(async |tx| {
+            let mut removed = removed;
+            delete_batch(tx, id).await?.add_to(&mut removed);
+            if !store::client::remove(tx, id).await? {
+                return Ok(Err(ClientChangeError::Unknown(id.to_owned())));
+            }
+            let RemovedRows { grants, consents, .. } = removed;
+            let detail = event::ClientRemoved { grants, consents };
+            let entry = audit::AuditEntry::done(detail).by(authority).client(id);
+            audit::record(cx, tx, entry).await?;
+            Ok(Ok(removed))
+        })
+        .await
+}
+
+async fn delete_batch(tx: &mut Tx, id: &str) -> Result<RemovedRows> {
+    Ok(RemovedRows {
+        grants: store::client::delete_grants(tx, id, BATCH).await?,
+        consents: store::client::delete_consents(tx, id, BATCH).await?,
+        attempts: store::client::delete_attempts(tx, id, BATCH).await?,
+    })
+}
+
+impl RemovedRows {
+    /// Adds a batch to the sum; whether more rows may be left.
+    const fn add_to(self, sum: &mut Self) -> bool {
+        sum.grants += self.grants;
+        sum.consents += self.consents;
+        sum.attempts += self.attempts;
+        let full = BATCH.unsigned_abs();
+        self.grants >= full || self.consents >= full || self.attempts >= full
+    }
 }

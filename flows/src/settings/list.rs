@@ -137,6 +137,16 @@ settings! {
         "Age at which a signing key is replaced by a new one; off leaves it to `idp key rotate`.";
 }
 
+/// Settings of which the first may not be more than the second: otherwise one of them could never take effect.
+const AT_MOST: [(&str, &str); 6] = [
+    ("sign_in.code_wait", "sign_in.code_wait_most"),
+    ("sign_in.password_wait", "sign_in.password_wait_most"),
+    ("sign_in.sends_per_hour", "sign_in.sends_per_day"),
+    ("sign_in.network_failures_ipv6_64", "sign_in.network_failures_ipv6_48"),
+    ("sign_in.guess_budget_tries", "sign_in.code_tries"),
+    ("session.idle", "session.absolute"),
+];
+
 /// Why a change of a setting is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSetting {
@@ -165,8 +175,11 @@ pub enum BadSetting {
         /// Maximum.
         most: &'static str,
     },
+    /// Other settings would contradict it.
+    #[error("{}", .0.join("\n"))]
+    Contradicts(Vec<String>),
     /// There is nothing to undo.
-    #[error("{0} has never been changed, so there is nothing to undo")]
+    #[error("{0} has never been changed, or each change was undone, so there is nothing to undo")]
     NothingToUndo(&'static str),
     /// Another change was made at the same time.
     #[error("{0} was changed at the same time; look at its history and try again")]
@@ -207,6 +220,44 @@ impl Setting {
             });
         }
         Ok(())
+    }
+
+    /// Whether two values mean the same: `60m` is `1h`.
+    pub(super) fn is_same(&self, one: &str, other: &str) -> bool {
+        one == other || self.number(one).is_some() && self.number(one) == self.number(other)
+    }
+
+    /// Checks a value against the other settings, whose values `current` says. All that it contradicts are named together.
+    pub(super) fn check_with_others<'v>(
+        &self,
+        value: &'v str,
+        current: impl Fn(&'static Self) -> &'v str,
+    ) -> Result<(), BadSetting> {
+        let in_force = |setting: &'static Self| {
+            if setting.name == self.name { value } else { current(setting) }
+        };
+        let contradictions: Vec<String> = AT_MOST
+            .iter()
+            .filter(|(less, more)| *less == self.name || *more == self.name)
+            .filter_map(|(less, more)| Some((Self::find(less).ok()?, Self::find(more).ok()?)))
+            .filter(|(less, more)| less.number(in_force(less)) > more.number(in_force(more)))
+            .map(|(less, more)| {
+                let other = if less.name == self.name { more } else { less };
+                format!(
+                    "{} = {} would be more than {} = {}; change {} first",
+                    less.name,
+                    in_force(less),
+                    more.name,
+                    in_force(more),
+                    other.name
+                )
+            })
+            .collect();
+        if contradictions.is_empty() {
+            Ok(())
+        } else {
+            Err(BadSetting::Contradicts(contradictions))
+        }
     }
 
     fn number(&self, value: &str) -> Option<i64> {
@@ -269,6 +320,40 @@ mod tests {
             Some(crate::trail::MIN_RETENTION),
             "the floor of the sweep"
         );
+    }
+
+    #[test]
+    fn contradicting_settings_are_named_together() {
+        let defaults = |setting: &'static Setting| setting.default;
+        for setting in ALL {
+            let checked = setting.check_with_others(setting.default, defaults);
+            assert_eq!(checked, Ok(()), "{}", setting.name);
+        }
+        for (less, more) in AT_MOST {
+            let (less, more) = (Setting::find(less).unwrap(), Setting::find(more).unwrap());
+            assert_eq!(less.check_with_others(more.default, defaults), Ok(()), "equal is allowed");
+            for (changed, value) in [(less, less.most), (more, more.least)] {
+                let refused = changed.check_with_others(value, |other| {
+                    if other.name == more.name { more.least } else { less.most }
+                });
+                let why = refused.unwrap_err().to_string();
+                assert!(why.contains(less.name) && why.contains(more.name), "{why}");
+            }
+        }
+        let tries = Setting::find("sign_in.code_wait").unwrap();
+        assert_eq!(
+            tries.check_with_others("24h", |_| "1h").unwrap_err().to_string(),
+            "sign_in.code_wait = 24h would be more than sign_in.code_wait_most = 1h; change sign_in.code_wait_most first"
+        );
+    }
+
+    #[test]
+    fn equal_values_are_compared_by_meaning() {
+        let window = Setting::find("sign_in.code_window").unwrap();
+        assert!(window.is_same("60m", "1h") && window.is_same("soon", "soon"));
+        assert!(!window.is_same("60m", "61m") && !window.is_same("soon", "later"));
+        let age = Setting::find("keys.rotate_after").unwrap();
+        assert!(age.is_same("off", "off") && !age.is_same("off", "1d"));
     }
 
     #[test]

@@ -79,7 +79,8 @@ pub(crate) struct IssueRequest<'a> {
     pub nonce: Option<&'a str>,
 }
 
-/// The tokens of one answer, as its JSON has them (RFC 6749, section 5.1).
+/// The tokens of one answer, as its JSON has them (RFC 6749, section 5.1). `scope` is in each answer: what was granted may be
+/// less than what was asked.
 #[derive(Debug, Serialize)]
 pub struct Tokens {
     /// Access token (RFC 9068).
@@ -88,6 +89,8 @@ pub struct Tokens {
     pub token_type: &'static str,
     /// Lifetime of the access token in seconds.
     pub expires_in: u64,
+    /// What was granted, separated by spaces.
+    pub scope: String,
     /// ID token (OpenID Connect Core 1.0, section 2), when the scope `openid` was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
@@ -161,6 +164,7 @@ pub(crate) fn tokens(cx: &Cx, issue: IssueRequest<'_>) -> Result<Tokens> {
         access_token: sign(TokenType::Access, Claims::Access(&access))?,
         token_type: BEARER,
         expires_in: cx.settings.access_token.as_secs(),
+        scope: grant.scopes.clone(),
         id_token,
     })
 }

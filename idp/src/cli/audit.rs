@@ -66,15 +66,31 @@ pub(super) struct TimeRange {
     to: Option<Timestamp>,
 }
 
+impl TimeRange {
+    /// Refuses a range that ends before it begins: its empty answer would look like a quiet time.
+    fn check(self) -> CommandResult {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from > to => Err(CommandError::usage(format!(
+                "--from {} is later than --to {}, so no row can be between them; exchange them",
+                rfc3339(from),
+                rfc3339(to)
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl AuditCommand {
     pub(super) async fn run(self) -> CommandResult {
         match self {
             Self::Verify { span, expect, at, json } => {
+                span.check()?;
                 let cx = at.open().await?.cx().await?;
                 verify(&cx, verify::VerifyOptions { from: span.from, to: span.to, expect }, json)
                     .await
             }
             Self::Export { span, user, event, at } => {
+                span.check()?;
                 let cx = at.open().await?.cx().await?;
                 export(&cx, span, user.as_deref(), event.as_deref()).await
             }

@@ -6,25 +6,30 @@ use clap::{
 };
 use flows::{
     Cx,
-    client::{self, AuthMethod, Pkce, registration},
+    client::{
+        self, AuthMethod, Pkce,
+        registration::{self, AuthMethodChoice, ClientEdit, RemovedRows},
+    },
 };
 use keys::Algorithm;
 use serde_json::{Value, json};
 
 use super::{CommandError, CommandResult, change::ChangeArgs, data_source::DataSourceArgs, print};
 
-/// Add, change, list and show clients.
+/// Add, change, remove, list and show clients.
 #[derive(Debug, Subcommand)]
 pub(super) enum ClientCommand {
     /// Add a client; its secret is printed once and stored hashed.
     Add(Box<AddClient>),
-    /// Change a client. The change is in force on every replica within two seconds.
-    Set {
+    /// Change a client; what is not named stays. Each person keeps the `sub`. In force on every replica within two seconds.
+    Set(Box<SetClient>),
+    /// Remove a client: its grants, codes, tokens and people's consents end; people stay signed in.
+    Remove {
         /// `client_id`.
         client_id: String,
-        /// Signature algorithm of its tokens.
-        #[arg(long, value_enum)]
-        id_token_alg: IdTokenAlg,
+        /// Remove it; without this the command says what would end, and changes nothing.
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         change: ChangeArgs,
         /// Print JSON.
@@ -78,9 +83,10 @@ pub(super) struct AddClient {
     /// Post-logout redirect URI; repeat for more.
     #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
     post_logout_redirect_uris: Vec<String>,
-    /// How it authenticates at the token endpoint; by profile if left out.
-    #[arg(long, value_parser = one_of(AuthMethod::ALL, AuthMethod::as_str))]
-    auth_method: Option<AuthMethod>,
+    /// How it authenticates at the token endpoint: `any` accepts its secret by either method, another value only that method.
+    /// `any` for `web` and `none` for the other profiles if left out.
+    #[arg(long, value_name = "METHOD", value_parser = one_of(AUTH_METHODS, auth_method_name))]
+    auth_method: Option<AuthMethodChoice>,
     /// Whether a request without PKCE is refused; `optional` only for a client with a secret.
     #[arg(long, value_parser = one_of(Pkce::ALL, Pkce::as_str), default_value = "required")]
     pkce: Pkce,
@@ -95,6 +101,69 @@ pub(super) struct AddClient {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// A client to be changed.
+#[derive(Args, Debug)]
+pub(super) struct SetClient {
+    /// `client_id`.
+    client_id: String,
+    #[command(flatten)]
+    members: Members,
+    #[command(flatten)]
+    change: ChangeArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is to be changed.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+struct Members {
+    /// What kind of program it is.
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
+    /// Name that people see.
+    #[arg(long)]
+    name: Option<String>,
+    /// Redirect URI; repeat for more. They replace all that it has.
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    redirect_uris: Vec<String>,
+    /// Post-logout redirect URI; repeat for more. They replace all that it has.
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    post_logout_redirect_uris: Vec<String>,
+    /// It has no post-logout redirect URI any more.
+    #[arg(long, conflicts_with = "post_logout_redirect_uris")]
+    no_post_logout_redirect_uri: bool,
+    /// How it authenticates at the token endpoint: `any` accepts its secret by either method, another value only that method.
+    /// `none` takes its secret away; a client that had none gets one, printed once.
+    #[arg(long, value_name = "METHOD", value_parser = one_of(AUTH_METHODS, auth_method_name))]
+    auth_method: Option<AuthMethodChoice>,
+    /// Whether a request without PKCE is refused; `optional` only for a client with a secret.
+    #[arg(long, value_parser = one_of(Pkce::ALL, Pkce::as_str))]
+    pkce: Option<Pkce>,
+    /// Whether the client belongs to the operator of this provider: no consent page. Each person keeps the `sub`.
+    #[arg(long, value_name = "BOOL")]
+    first_party: Option<bool>,
+    /// Signature algorithm of its tokens.
+    #[arg(long, value_enum)]
+    id_token_alg: Option<IdTokenAlg>,
+}
+
+/// The choices of `--auth-method`.
+const AUTH_METHODS: &[AuthMethodChoice] = &[
+    AuthMethodChoice::AnySecret,
+    AuthMethodChoice::Only(AuthMethod::Basic),
+    AuthMethodChoice::Only(AuthMethod::Post),
+    AuthMethodChoice::Only(AuthMethod::None),
+];
+
+const fn auth_method_name(choice: AuthMethodChoice) -> &'static str {
+    match choice {
+        AuthMethodChoice::AnySecret => "any",
+        AuthMethodChoice::Only(method) => method.as_str(),
+    }
 }
 
 /// What kind of program a client is.
@@ -125,6 +194,15 @@ impl From<Profile> for client::Profile {
     }
 }
 
+/// The name of a profile on the command line.
+const fn profile_name(profile: client::Profile) -> &'static str {
+    match profile {
+        client::Profile::Web => "web",
+        client::Profile::Native => "native",
+        client::Profile::Spa => "browser",
+    }
+}
+
 /// A parser for one of the names that stored documents use; the help lists them.
 fn one_of<T: Copy + Send + Sync + 'static>(
     values: &'static [T],
@@ -149,8 +227,9 @@ impl ClientCommand {
     pub(super) async fn run(self) -> CommandResult {
         match self {
             Self::Add(add) => add.run().await,
-            Self::Set { client_id, id_token_alg, change, json } => {
-                set_algorithm(&client_id, id_token_alg.into(), &change, json).await
+            Self::Set(set) => set.run().await,
+            Self::Remove { client_id, yes, change, json } => {
+                remove(&client_id, yes, &change, json).await
             }
             Self::RotateSecret { client_id, change, json } => {
                 rotate_secret(&client_id, &change, json).await
@@ -193,32 +272,86 @@ impl AddClient {
         if let Some(name) = self.name {
             metadata.client_name = name;
         }
-        if let Some(auth_method) = self.auth_method {
-            metadata.token_endpoint_auth_method = auth_method;
-        }
         client.operator.pkce = self.pkce;
         client.operator.first_party = self.first_party;
+        if let Some(auth_method) = self.auth_method {
+            auth_method.apply_to(&mut client);
+        }
         client
     }
 }
 
-async fn set_algorithm(
-    id: &str,
-    algorithm: Algorithm,
-    change: &ChangeArgs,
-    json: bool,
-) -> CommandResult {
+impl Members {
+    fn edit(self) -> ClientEdit {
+        let given = |uris: Vec<String>| (!uris.is_empty()).then_some(uris);
+        ClientEdit {
+            profile: self.profile.map(Into::into),
+            client_name: self.name,
+            redirect_uris: given(self.redirect_uris),
+            post_logout_redirect_uris: given(self.post_logout_redirect_uris)
+                .or_else(|| self.no_post_logout_redirect_uri.then(Vec::new)),
+            auth_method: self.auth_method,
+            id_token_signed_response_alg: self.id_token_alg.map(Into::into),
+            pkce: self.pkce,
+            first_party: self.first_party,
+        }
+    }
+}
+
+impl SetClient {
+    async fn run(self) -> CommandResult {
+        let authority = self.change.authority()?;
+        let cx = self.change.open().await?.cx().await?;
+        let (id, as_json) = (self.client_id, self.json);
+        let edited = registration::edit(&cx, &authority, &id, &self.members.edit()).await??;
+        let secret = edited.secret.as_ref().map(keys::OpaqueToken::reveal);
+        if as_json {
+            let mut document = document(&edited.client)?;
+            document["changed"] = edited.changed.into();
+            if let Some(secret) = secret {
+                document["client_secret"] = secret.into();
+            }
+            print::json(&document);
+            return Ok(());
+        }
+        if edited.changed.is_empty() {
+            print::line(&format!("{id} has these values already; nothing was changed."));
+            return Ok(());
+        }
+        print::line(&format!("Changed {id}: {}.", edited.changed.join(", ")));
+        if let Some(secret) = secret {
+            print::line(&format!("Its secret, shown this once: {secret}"));
+        }
+        Ok(())
+    }
+}
+
+async fn remove(id: &str, yes: bool, change: &ChangeArgs, json: bool) -> CommandResult {
     let authority = change.authority()?;
     let cx = change.open().await?.cx().await?;
-    registration::set_algorithm(&cx, &authority, id, algorithm).await??;
+    if !yes {
+        let ends = registration::find_removable(&cx, id).await??;
+        return Err(CommandError::usage(format!(
+            "removing {id} ends {}; codes and tokens end with their grants. People stay signed in, and the audit trail is \
+             kept. It cannot be undone: the client would be added anew, with another secret. Give --yes to remove it. Nothing \
+             was changed.",
+            counted(ends)
+        )));
+    }
+    let ended = registration::remove(&cx, &authority, id).await??;
     if json {
-        print::json(
-            &json!({ "client_id": id, "id_token_signed_response_alg": algorithm.as_str() }),
-        );
+        let RemovedRows { grants, consents, attempts } = ended;
+        print::json(&json!({
+            "client_id": id, "grants": grants, "consents": consents, "attempts": attempts,
+        }));
     } else {
-        print::line(&format!("The tokens of {id} are signed with {algorithm} from now on."));
+        print::line(&format!("Removed {id}, and with it {}.", counted(ended)));
     }
     Ok(())
+}
+
+fn counted(RemovedRows { grants, consents, attempts }: RemovedRows) -> String {
+    format!("{grants} grants, {consents} consents and {attempts} attempts to sign in")
 }
 
 async fn rotate_secret(id: &str, change: &ChangeArgs, json: bool) -> CommandResult {
@@ -290,6 +423,9 @@ fn document(client: &client::Client) -> Result<Value, CommandError> {
         "pkce_required": client.operator.pkce == Pkce::Required,
         "first_party": client.operator.first_party,
         "native": client.is_native(),
+        "profile": profile_name(client.profile),
+        "auth_method_pinned": client.operator.auth_method_pinned,
+        "sector": client.operator.sector,
     });
     if let (Value::Object(members), Value::Object(beside)) = (&mut document, beside) {
         members.extend(beside);

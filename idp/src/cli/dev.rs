@@ -1,6 +1,9 @@
 //! `idp dev`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::Args;
 use serde_json::json;
@@ -14,18 +17,28 @@ pub(super) struct Dev {
     /// Folder for the data; created at the first start.
     #[arg(long, value_name = "DIR", default_value = "dev-data")]
     data_dir: PathBuf,
-    /// Address of the provider; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    /// Address of the provider, or its port on 127.0.0.1; port 0 picks a free one.
+    #[arg(long, alias = "port", value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     listen: SocketAddr,
     /// Address of health and readiness.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090", value_parser = parse_address)]
     ops_listen: SocketAddr,
     /// Address of the demo portal.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081", value_parser = parse_address)]
     portal_listen: SocketAddr,
     /// Print one line of JSON once everything answers.
     #[arg(long)]
     json: bool,
+}
+
+/// An address with a port, or a port of this machine.
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    text.parse::<u16>().map(local).or_else(|_| text.parse()).map_err(|_| {
+        format!(
+            "`{text}` is not a port or an address with one; write it as `8080` or `127.0.0.1:8080`"
+        )
+    })
 }
 
 impl Dev {
@@ -75,4 +88,24 @@ fn print_text(ready: &DevEndpoints) {
     }
     print::line("");
     print::line("  Ctrl-C stops it; the data is kept for the next start.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bare_port_means_this_machine() {
+        for (text, address) in [
+            ("8080", "127.0.0.1:8080"),
+            ("0", "127.0.0.1:0"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(parse_address(text).unwrap().to_string(), address);
+        }
+        for text in ["", "localhost", "localhost:8080", "127.0.0.1", ":8080", "65536", "-1"] {
+            assert!(parse_address(text).unwrap_err().contains("`127.0.0.1:8080`"), "{text}");
+        }
+    }
 }

@@ -53,7 +53,7 @@ enum Command {
     /// Add, show and reset people.
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Add, change, list and show clients (relying parties).
+    /// Add, change, remove, list and show clients (relying parties).
     #[command(subcommand)]
     Client(client::ClientCommand),
     /// Read and change live settings. A change reaches every replica within two seconds.

@@ -30,14 +30,14 @@ pub(super) enum SettingCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show every change of a setting, newest first.
+    /// Show every change of a setting, or of all, newest first.
     History {
-        /// Name.
-        name: String,
+        /// Name; all if left out.
+        name: Option<String>,
         #[command(flatten)]
         how: ReadArgs,
     },
-    /// Undo the newest change of a setting.
+    /// Undo the newest change of a setting that was not undone yet: twice goes back twice.
     Undo {
         /// Name.
         name: String,
@@ -66,10 +66,13 @@ impl SettingCommand {
                 let authority = change.authority()?;
                 let cx = change.open().await?.cx().await?;
                 let setting = settings::Setting::find(&name)?;
-                print_change(&settings::set(&cx, &authority, setting, &value).await??, json);
+                match settings::set(&cx, &authority, setting, &value).await?? {
+                    Some(version) => print_change(&version, json),
+                    None => print_unchanged(setting, value.trim(), json),
+                }
                 Ok(())
             }
-            Self::History { name, how } => history(&name, &how).await,
+            Self::History { name, how } => history(name.as_deref(), &how).await,
             Self::Undo { name, change, json } => {
                 let authority = change.authority()?;
                 let cx = change.open().await?.cx().await?;
@@ -107,9 +110,10 @@ fn setting_json(state: &CurrentSetting) -> Value {
     })
 }
 
-async fn history(name: &str, args: &ReadArgs) -> CommandResult {
+async fn history(name: Option<&str>, args: &ReadArgs) -> CommandResult {
     let cx = args.at.open().await?.cx().await?;
-    let rows = settings::history(&cx, settings::Setting::find(name)?).await?;
+    let asked = name.map(settings::Setting::find).transpose()?;
+    let rows = settings::history(&cx, asked).await?;
     if args.json {
         print::json(&rows.iter().map(version_json).collect::<Value>());
     } else {
@@ -125,6 +129,16 @@ fn print_change(row: &DocumentVersion, json: bool) {
         print::json(&version_json(row));
     } else {
         print::line(&version_text(row));
+    }
+}
+
+/// The value was in force already.
+fn print_unchanged(setting: &settings::Setting, value: &str, json: bool) {
+    let name = setting.name;
+    if json {
+        print::json(&json!({ "name": name, "value": value, "changed": false }));
+    } else {
+        print::line(&format!("{name} is {value} already; nothing was changed."));
     }
 }
 

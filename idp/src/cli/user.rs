@@ -121,13 +121,14 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     if json {
         print::json(&json!({
             "id": user.id, "subject": user.subject, "email": user.email, "email_verified": user.email_verified,
-            "name": user.name, "created_at": rfc3339(user.created_at),
+            "name": user.name, "status": user.status, "created_at": rfc3339(user.created_at),
             "password_change_required_since": user.password_change_required_since.map(rfc3339),
             "events": events,
         }));
         return Ok(());
     }
     print::line(&format!("{} <{}>", user.name, user.email.as_deref().unwrap_or("-")));
+    print::line(&format!("status {}", user.status));
     print::line(&format!("added {}", rfc3339(user.created_at)));
     if let Some(since) = user.password_change_required_since {
         print::line(&format!("password change required since {}", rfc3339(since)));

@@ -1,8 +1,8 @@
 //! The data folder of `dev`. It has a marker file, so that `serve` never runs on it and `dev` never on another folder.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
@@ -21,6 +21,12 @@ const DATABASE_FILE: &str = "vestibule.db";
 /// A folder with the marker file.
 #[derive(Clone, Debug)]
 pub(crate) struct DevFolder(PathBuf);
+
+/// A locked folder; dropped, it is unlocked.
+#[derive(Debug)]
+pub(crate) struct FolderLock(
+    #[expect(dead_code, reason = "it is locked while the file is open")] File,
+);
 
 /// What `dev` needs again at its next start, in a file that only its owner can read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,7 +73,7 @@ impl DevFolder {
     /// # Errors
     /// What is wrong, in words.
     pub(crate) fn open_or_create(dir: &Path, rng: &Rng) -> Result<Self, String> {
-        let cannot = |error: io::Error| format!("{}: {error}", dir.display());
+        let cannot = |error: io::Error| cannot_write(dir, &error);
         if !Self::is_marked(dir) {
             fs::create_dir_all(dir).map_err(cannot)?;
             if fs::read_dir(dir).map_err(cannot)?.next().is_some() {
@@ -85,6 +91,24 @@ impl DevFolder {
                 .map_err(cannot)?;
         }
         Ok(folder)
+    }
+
+    /// Locks the folder for this process: a second one would give the demo client the addresses of its own portal. The system
+    /// unlocks it when the process ends, also when it is killed.
+    ///
+    /// # Errors
+    /// Another process has locked it.
+    pub(crate) fn lock(&self) -> Result<FolderLock, String> {
+        let file = File::open(self.0.join(MARKER_FILE))
+            .map_err(|error| format!("{}: {error}", self.0.display()))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(format!(
+                "another `idp dev` runs on {}; stop that one, or name another folder with --data-dir DIR (and other ports)",
+                self.0.display()
+            )),
+            // A file system without locks: then nothing keeps a second process away.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(FolderLock(file)),
+        }
     }
 
     /// The database file.
@@ -135,5 +159,33 @@ impl DevFolder {
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(temporary, self.0.join(name))
+    }
+}
+
+/// Why the folder cannot be written, and what to do.
+fn cannot_write(dir: &Path, error: &io::Error) -> String {
+    let shown = dir.display();
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => format!(
+            "{shown}: {error}; `dev` writes its data there: name a folder that you may write to, such as `--data-dir \
+             /tmp/dev-data`"
+        ),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            format!("{shown}: {error}; name a folder, with --data-dir DIR")
+        }
+        _ => format!("{shown}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unwritable_folder_error_suggests_another() {
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+            let why = cannot_write(Path::new("/srv/data"), &kind.into());
+            assert!(why.starts_with("/srv/data: ") && why.contains("--data-dir"), "{why}");
+        }
     }
 }

@@ -137,7 +137,7 @@ impl PortalState {
     }
 
     fn cookie_name(&self) -> &'static str {
-        if self.portal.base.scheme() == "https" { "__Host-portal" } else { "portal" }
+        if self.portal.base.scheme() == "https" { "__Host-portal" } else { "vestibule-portal" }
     }
 
     fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {

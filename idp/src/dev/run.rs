@@ -83,12 +83,15 @@ pub async fn run(options: DevOptions, on_ready: impl Fn(&DevEndpoints)) -> Resul
     let log = LogConfig { format: LogFormat::Text, level: LogLevel::Info };
     telemetry::init(&log, clock.clone()).map_err(to_text)?;
     let rng = Rng::system();
+    check_loopback(&options)?;
+    // Before the ports: a second process on the same folder is told that, not that a port is taken.
+    let folder = DevFolder::open_or_create(&options.data_dir, &rng)?;
+    let _lock = folder.lock()?;
     let listeners = Listeners {
         public: bind("--listen", options.listen).await?,
         ops: bind("--ops-listen", options.ops_listen).await?,
         portal: bind("--portal-listen", options.portal_listen).await?,
     };
-    let folder = DevFolder::open_or_create(&options.data_dir, &rng)?;
     let demo = demo::load_or_create(&folder, &rng).map_err(to_text)?;
     let db = open_database(&folder.db_config()).await.map_err(|failed| failed.to_string())?;
     db.migrate().await.map_err(to_text)?;
@@ -99,6 +102,7 @@ pub async fn run(options: DevOptions, on_ready: impl Fn(&DevEndpoints)) -> Resul
     let cx = app.system_cx("dev");
     demo::add_people(&cx, &demo).await?;
     demo::register_portal(&cx, &portal).await?;
+    demo::raise_limits(&cx).await?;
     app.live.refresh(&app.db, &app.root).await.map_err(to_text)?;
     let endpoints = endpoints(&folder, demo, &portal, &listeners)?;
     serve_all(app, listeners, portal, mailbox, || on_ready(&endpoints)).await
@@ -194,10 +198,23 @@ async fn serve_all(
     }
 }
 
-async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {
-    if !address.ip().is_loopback() {
-        return Err(format!("{flag} {address}: `dev` serves this machine alone; use 127.0.0.1"));
+/// Checked before anything is written.
+fn check_loopback(options: &DevOptions) -> Result<(), String> {
+    for (flag, address) in [
+        ("--listen", options.listen),
+        ("--ops-listen", options.ops_listen),
+        ("--portal-listen", options.portal_listen),
+    ] {
+        if !address.ip().is_loopback() {
+            return Err(format!(
+                "{flag} {address}: `dev` serves this machine alone; use 127.0.0.1"
+            ));
+        }
     }
+    Ok(())
+}
+
+async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address)
         .await
         .map_err(|error| format!("{flag} {address}: {error}; port 0 picks a free one"))

@@ -24,7 +24,8 @@ pub struct CookieNames {
 
 impl CookieNames {
     /// `__Host-` and `Secure` on https. On `dev`'s http issuer neither, because browsers and cookie jars disagree about
-    /// http on loopback.
+    /// http on loopback. There the names are ones that no framework uses by default: cookies know no ports, so the
+    /// application of a developer on the same machine would get its own cookie overwritten.
     #[must_use]
     pub fn for_issuer(issuer: &Issuer) -> Self {
         if issuer.is_https() {
@@ -37,10 +38,10 @@ impl CookieNames {
             }
         } else {
             Self {
-                browser: "browser",
-                session: "session",
-                device: "device",
-                locale: "locale",
+                browser: "vestibule-browser",
+                session: "vestibule-session",
+                device: "vestibule-device",
+                locale: "vestibule-locale",
                 flags: "; Path=/; HttpOnly; SameSite=Lax",
             }
         }

@@ -35,7 +35,7 @@ pub(super) async fn get(
         .and_then(|to| Locale::ALL.into_iter().find(|locale| locale.tag() == to))
         .ok_or(Failure::NotFound)?;
     // Another site may link here, but must not choose a person's language.
-    if request.same_origin && request.top_level {
+    if request.same_origin && request.browser_context.top_level {
         request.set_language(&app, LanguageChoice::from_user(locale));
     }
     let mut response = match params.get("step") {

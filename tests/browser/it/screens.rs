@@ -302,6 +302,7 @@ async fn walk(language: &str) {
     let app = TestApp::start_with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
     let (portal, lab) =
         (register_client(&app, "portal", true).await, register_client(&app, "lab", false).await);
+    app.set_setting("sign_in.sends_per_day", "100").await;
     app.set_setting("sign_in.sends_per_hour", "100").await;
     let browser = Browser::start().await;
     let tab = browser.tab().await;

@@ -56,8 +56,8 @@ const AUTHORITY: [(&str, &[&str]); 3] = [
 const ACTS: [(&str, &str); 11] = [
     ("flows/src/account/create.rs", "create"),
     ("flows/src/client/registration.rs", "add"),
-    ("flows/src/client/registration.rs", "set_redirects"),
-    ("flows/src/client/registration.rs", "set_algorithm"),
+    ("flows/src/client/registration.rs", "edit"),
+    ("flows/src/client/registration.rs", "remove"),
     ("flows/src/client/registration.rs", "rotate_secret"),
     ("flows/src/device.rs", "forget_all"),
     ("flows/src/root_keys.rs", "reseal"),

@@ -49,6 +49,11 @@ async fn verify_reports_findings_and_fails(engine: Engine) {
     );
     let (code, _, error) = run(served.command(&["audit", "verify", "--expect", "99"])).await;
     assert!(code == 2 && error.contains("a head is SEQUENCE:DIGEST"), "{error}");
+    for command in ["verify", "export"] {
+        let span = ["audit", command, "--from", "2026-11-25", "--to", "2026-11-24"];
+        let (code, out, error) = run(served.command(&span)).await;
+        assert!(code == 2 && out.is_empty() && error.contains("is later than --to"), "{error}");
+    }
     let row = trail(&app).await.into_iter().find(|row| row.event == "client.added").unwrap();
     tamper(&app, &["UPDATE audit SET client_id = 'other' WHERE event = 'client.added'"]).await;
     let (code, out, error) = run(served.command(&["audit", "verify"])).await;

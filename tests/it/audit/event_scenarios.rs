@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use flows::{change_authority::ChangeAuthority, client::registration::set_redirects};
+use flows::{
+    change_authority::ChangeAuthority,
+    client::registration::{self, ClientEdit},
+    settings::{self, Setting},
+};
 use store::Sql;
 use vestibule_tests::{
     app::{Options, Patient, ReplicaOptions, TestApp},
@@ -130,6 +134,7 @@ impl EventScenario {
         let pending = PendingRequest::new(&lab);
         let page = browser.follow(browser.get(pending.url(self.app.issuer(), &[])).await).await;
         browser.post(&page.form(), "allow").await.authorization_response(pending).code();
+        self.run_change(&["client", "remove", "lab", "--yes"]).await;
     }
 
     async fn reset_password(&self) {
@@ -227,7 +232,7 @@ impl EventScenario {
         self.run_command(&["key", "rotate", "--alg", "eddsa", "--reason", "yearly"]).await;
     }
 
-    /// The periodic tasks, and what `dev` does when its portal gets another port.
+    /// The periodic tasks, and what `dev` does at its start: addresses of its portal, and generous limits.
     async fn run_periodic_tasks(&self) {
         let app = &self.app;
         flows::guess_budget::alarm_if_exceeded(&app.app().system_cx("guess_budget"))
@@ -235,15 +240,13 @@ impl EventScenario {
             .expect("the check runs");
         let uris = ["https://portal.example:4430/callback".to_owned()];
         let dev = app.app().system_cx("dev");
-        let changed = set_redirects(
-            &dev,
-            &ChangeAuthority::from_program("dev", "demo data"),
-            "portal",
-            &uris,
-            &[],
-        )
-        .await;
+        let moved = ClientEdit { redirect_uris: Some(uris.to_vec()), ..ClientEdit::default() };
+        let authority = ChangeAuthority::from_program("dev", "demo data");
+        let changed = registration::edit(&dev, &authority, "portal", &moved).await;
         changed.expect("no failure").expect("it changes them");
+        let resend = Setting::find("sign_in.resend_wait").expect("a setting");
+        let set = settings::set(&dev, &authority, resend, "29s").await;
+        set.expect("no failure").expect("a good value").expect("another value");
         // Keys are replaced by age, and end when their last token has expired.
         for time in [Duration::from_hours(91 * 24), Duration::from_hours(3)] {
             app.clock.advance(time);

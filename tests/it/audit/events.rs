@@ -62,12 +62,12 @@ const fn fields(event: Event) -> (&'static [&'static str], Presence, Presence, P
         Event::UserAdded | Event::ResetForced | Event::DevicesForgotten => {
             (&["cli"], Always, Never, Never)
         }
-        Event::ClientAdded => (&["cli"], Never, Always, Never),
+        Event::ClientAdded | Event::ClientRemoved => (&["cli"], Never, Always, Never),
         Event::ClientChanged => (&["cli", "system"], Never, Always, Never),
-        Event::SettingChanged => (&["cli"], Never, Never, Never),
-        Event::SigningKeyAdded | Event::SigningKeyRotated | Event::SigningKeyEnded => {
-            (&["cli", "system"], Never, Never, Never)
-        }
+        Event::SettingChanged
+        | Event::SigningKeyAdded
+        | Event::SigningKeyRotated
+        | Event::SigningKeyEnded => (&["cli", "system"], Never, Never, Never),
         Event::RootKeyCurrent
         | Event::RootKeyResealed
         | Event::GuessBudgetExceeded

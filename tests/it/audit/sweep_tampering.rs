@@ -52,7 +52,10 @@ async fn write_setting(app: &TestApp, value: &str) {
         undoes: None,
         at: app.cx().now,
     };
-    let written = async |tx: &mut Tx| document::insert(tx, DocumentKind::Setting, &row).await;
+    let written = async |tx: &mut Tx| {
+        document::lock(tx, DocumentKind::Setting).await?;
+        document::insert(tx, DocumentKind::Setting, &row).await
+    };
     assert!(app.replica_db().write(written).await.unwrap());
     app.refresh().await;
 }

@@ -99,7 +99,7 @@ async fn kill_during_step_loses_nothing(engine: Engine) {
     let mut victim = KillableServe::start(engine).await;
     let mut interrupted = 0;
     let mut round = 0_u64;
-    for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day"] {
+    for name in ["sign_in.sends_per_day", "sign_in.sends_per_hour"] {
         vestibule_tests::proc::run(
             victim.served.change_command(&["setting", "set", name, "1000"]),
             "",

@@ -143,8 +143,8 @@ impl ServeWithPeople {
 
     async fn with_people(data: TestDb, served: ServeSetup, people: usize) -> Self {
         for (name, value) in [
-            ("sign_in.sends_per_hour", "1000"),
             ("sign_in.sends_per_day", "1000"),
+            ("sign_in.sends_per_hour", "1000"),
             ("sign_in.posts_per_minute", "100000"),
         ] {
             run(served.change_command(&["setting", "set", name, value]), "").await;

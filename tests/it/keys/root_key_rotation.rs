@@ -162,8 +162,8 @@ async fn assert_still_known(
 async fn start(engine: Engine) -> (SharedReplicas, Client) {
     let app = TestApp::start(engine).await;
     for (name, value) in [
-        ("sign_in.sends_per_hour", "100000"),
         ("sign_in.sends_per_day", "100000"),
+        ("sign_in.sends_per_hour", "100000"),
         ("sign_in.posts_per_minute", "1000000"),
     ] {
         app.set_setting(name, value).await;

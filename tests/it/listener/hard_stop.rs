@@ -78,7 +78,7 @@ async fn post_form(
     let cookie = browser.cookie("browser").expect("a cookie");
     let mut raw = RawConnection::connect(replica.address).await;
     raw.write(&format!(
-        "POST {} HTTP/1.1\r\nhost: {}\r\nexpect: 100-continue\r\ncookie: browser={cookie}\r\n\
+        "POST {} HTTP/1.1\r\nhost: {}\r\nexpect: 100-continue\r\ncookie: vestibule-browser={cookie}\r\n\
          sec-fetch-site: same-origin\r\ncontent-type: application/x-www-form-urlencoded\r\n\
          content-length: {}\r\n\r\n",
         form.action,

@@ -69,6 +69,7 @@ async fn replaced_device_cookie_is_worthless(engine: Engine) {
         ("network_failures_ipv4", "10"),
         ("posts_per_minute", "10"),
         ("password_failures", "100000"),
+        ("sends_per_day", "1000"),
         ("sends_per_hour", "1000"),
     ] {
         app.set_setting(&format!("sign_in.{name}"), value).await;

@@ -362,6 +362,7 @@ async fn network_failure_limit_spares_neighbours(engine: Engine) {
         }
         hospital.sign_in(&app, &client, &patient).await;
         app.clock.advance(Duration::from_secs(1));
+        app.set_setting("sign_in.sends_per_day", "100").await;
         app.set_setting("sign_in.sends_per_hour", "100").await;
     }
     let nobody = Patient { email: "nobody@patients.example".to_owned(), ..patient.clone() };

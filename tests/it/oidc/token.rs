@@ -49,6 +49,25 @@ async fn token_claims_match_proven_steps(engine: Engine) {
     assert!(String::from_utf8(header).unwrap().contains("at+jwt"), "RFC 9068, section 2.1");
 }
 
+/// RFC 6749, section 5.1: `scope` is required when less was granted than asked, and is always said.
+#[apply(both_engines)]
+async fn token_response_says_granted_scope(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    browser.sign_in(&app, &portal, &patient).await;
+    for (asked, granted) in [
+        ("openid profile", "openid profile"),
+        ("openid offline_access patient/*.read email", "openid email"),
+    ] {
+        let pending = PendingRequest::new(&portal);
+        let answer = browser.get(pending.url(app.issuer(), &[("scope", asked)])).await;
+        let landed = answer.authorization_response(pending);
+        let tokens = portal.redeem_tokens(&app, &landed).await;
+        assert_eq!(tokens["scope"], granted, "{asked}");
+    }
+}
+
 #[apply(both_engines)]
 async fn client_authentication_must_match_registration(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -59,11 +78,12 @@ async fn client_authentication_must_match_registration(engine: Engine) {
         let client = app
             .client_with(id, |new| {
                 new.metadata.token_endpoint_auth_method = method;
+                new.operator.auth_method_pinned = method != AuthMethod::None;
                 new.metadata.id_token_signed_response_alg = Algorithm::ES256;
             })
             .await;
         let landed = app.browser().sign_in(&app, &client, &patient).await;
-        // With another authentication method than the registered one: refused, and the code stays valid.
+        // With another authentication method than the pinned one: refused, and the code stays valid.
         let other = if method == AuthMethod::Basic { AuthMethod::Post } else { AuthMethod::Basic };
         let wrong = Client { auth_method: other, ..client.clone() };
         let answer = wrong.redeem(&app, &landed).await;

@@ -133,6 +133,7 @@ fn anonymous_context() -> BrowserContext {
         browser: keys::hash_text("a browser"),
         session: None,
         devices: Vec::new(),
+        top_level: true,
         requester: reader,
     }
 }

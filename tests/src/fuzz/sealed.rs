@@ -40,6 +40,7 @@ fn owner_context() -> BrowserContext {
         browser: keys::hash_text("the browser that owns it"),
         session: None,
         devices: Vec::new(),
+        top_level: true,
         requester: reader,
     }
 }

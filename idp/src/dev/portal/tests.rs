@@ -86,7 +86,7 @@ fn redirect_uris_have_no_double_slash() {
 #[tokio::test]
 async fn front_page_has_strict_csp() {
     let app = portal("http://localhost:8080").router().unwrap();
-    let page = visit(&app, "/", "portal=nonsense").await;
+    let page = visit(&app, "/", "vestibule-portal=nonsense").await;
     assert!(page.body.contains("href=\"/sign-in\"") && !page.body.contains("<script"));
     let policy = page.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("form-action 'self' http://localhost:8080;"), "{policy}");
@@ -119,7 +119,7 @@ async fn sign_in_sends_pkce_state_nonce() {
     }
     let cookie = page.headers["set-cookie"].to_str().unwrap();
     assert!(
-        cookie.starts_with("portal=") && cookie.contains("; HttpOnly; SameSite=Lax"),
+        cookie.starts_with("vestibule-portal=") && cookie.contains("; HttpOnly; SameSite=Lax"),
         "{cookie}"
     );
     let again = visit(&app, "/sign-in", &page.cookie()).await;
@@ -138,7 +138,7 @@ async fn callback_works_once_per_browser() {
     );
     let lost = "This sign-in is no longer open";
     assert!(visit(&app, &path, "").await.body.contains(lost));
-    assert!(visit(&app, &path, "portal=other").await.body.contains(lost));
+    assert!(visit(&app, &path, "vestibule-portal=other").await.body.contains(lost));
     let page = visit(&app, &path, &begun.cookie()).await;
     assert!(
         page.body.contains("You did not sign in") && page.body.contains("access_denied: Not now")
@@ -179,7 +179,7 @@ async fn unreachable_provider_is_bad_gateway() {
 #[tokio::test]
 async fn signed_out_page_verifies_state() {
     let app = portal("http://localhost:8080").router().unwrap();
-    let page = visit(&app, "/signed-out?state=x", "portal=x").await;
+    let page = visit(&app, "/signed-out?state=x", "vestibule-portal=x").await;
     assert!(
         page.body.contains("You are signed out") && !page.body.contains("and the sign-in service")
     );

@@ -37,8 +37,6 @@ pub(in crate::http) struct BrowserRequest {
     language_choice: LanguageChoice,
     /// A cookie for a browser that is to remember another language.
     pub(in crate::http) new_language_cookie: Option<HeaderValue>,
-    /// Whether it is a navigation of a whole window, not a frame or a picture, as far as the browser says.
-    pub(in crate::http) top_level: bool,
     /// Whether a page of ours or the person's own typing led to it, as far as the browser says.
     pub(in crate::http) same_origin: bool,
     /// The limit that its network is beyond: then only a post of a known device is accepted, within a limit of its own.
@@ -70,6 +68,7 @@ impl FromRequestParts<App> for BrowserRequest {
             browser,
             session: app.cookies.session(headers).map(|token| token.hash()),
             devices: app.cookies.devices(headers),
+            top_level: is_top_level(headers),
             requester: Requester {
                 language: locale.tag(),
                 user_agent: user_agent::browser_and_system(headers),
@@ -83,7 +82,6 @@ impl FromRequestParts<App> for BrowserRequest {
             locale,
             language_choice: app.cookies.language_choice(headers),
             new_language_cookie: None,
-            top_level: is_top_level(headers),
             same_origin: is_same_origin(headers),
             rate_limited,
             count_deferred,

@@ -21,7 +21,7 @@ pub(in crate::http) async fn get(
     mut request: BrowserRequest,
     Query(params): Query,
 ) -> Result<Response, Failure> {
-    if !request.top_level {
+    if !request.browser_context.top_level {
         request.browser_context.session = None;
     }
     let outcome = match params.get(POSTED) {

@@ -30,7 +30,7 @@ pub(in crate::http) async fn get(
     mut request: BrowserRequest,
     Query(params): Query,
 ) -> Result<Response, Failure> {
-    if !request.top_level {
+    if !request.browser_context.top_level {
         return Err(Failure::Forbidden);
     }
     if let Some(locales) = params.get("ui_locales") {

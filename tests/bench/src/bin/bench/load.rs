@@ -43,8 +43,8 @@ impl LoadGenerator {
     pub(crate) async fn new(server: &Server, people: u32) -> Self {
         let operator = server.served.as_ref().expect("a serve");
         for (name, value) in [
-            ("sign_in.sends_per_hour", "100000"),
             ("sign_in.sends_per_day", "100000"),
+            ("sign_in.sends_per_hour", "100000"),
             ("sign_in.posts_per_minute", "1000000"),
         ] {
             run(operator.change_command(&["setting", "set", name, value]), "").await;
@@ -241,7 +241,7 @@ impl LoadGenerator {
     pub(crate) async fn session(&self) -> String {
         let browser = self.sign_in(&self.people[0], true).await;
         format!(
-            "session={}; browser={}",
+            "vestibule-session={}; vestibule-browser={}",
             browser.cookie("session").expect("one"),
             browser.cookie("browser").expect("one")
         )
