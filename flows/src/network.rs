@@ -264,7 +264,7 @@ mod tests {
                     refused += 1;
                 }
                 None => {
-                    assert!(nth / 2 < u32::try_from(settings.posts_per_minute_ipv6_48).unwrap())
+                    assert!(nth / 2 < u32::try_from(settings.posts_per_minute_ipv6_48).unwrap());
                 }
             }
         }

@@ -118,7 +118,7 @@ mod tests {
         for _ in 0..30 {
             add("limited");
         }
-        for nth in 0..2 * MAX_KEYS {
+        for nth in 0..MAX_KEYS + MAX_KEYS / 2 {
             add(&nth.to_string());
         }
         assert_eq!(add("limited"), 31);

@@ -66,7 +66,9 @@ async fn client_authentication_must_match_registration(engine: Engine) {
         let landed = app.browser().sign_in(&app, &client, &patient).await;
         // With another authentication method than the registered one: refused, and the code stays valid.
         let other = if method == AuthMethod::Basic { AuthMethod::Post } else { AuthMethod::Basic };
-        let wrong = Client { auth_method: other, ..client.clone() };
+        // An empty secret would be none, which is right for a public client.
+        let secret = client.secret.clone().or_else(|| Some("made-up".to_owned()));
+        let wrong = Client { auth_method: other, secret, ..client.clone() };
         let answer = wrong.redeem(&app, &landed).await;
         assert_eq!(
             (answer.status.as_u16(), &answer.json()["error"]),

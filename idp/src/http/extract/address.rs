@@ -42,7 +42,8 @@ pub fn client_address(
 /// 7239, section 6; some proxies use them in `X-Forwarded-For`).
 fn parse_hop(text: &str) -> Option<IpAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
-    let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
+    // `SocketAddr` would read a zone, too, which only has a meaning on the proxy.
+    let with_port = || Some(text.parse::<SocketAddr>().ok().filter(|_| !text.contains('%'))?.ip());
     text.parse().ok().or_else(|| bracketed().map(IpAddr::V6)).or_else(with_port)
 }
 
@@ -105,6 +106,7 @@ mod tests {
             "[2001:db8::1",
             "2001:db8::1]:443",
             "[2001:db8::1]443",
+            "[fe80::1%5]:443",
             "\"[2001:db8::1]:443\"",
             "login.example.org:443",
         ] {
