@@ -95,7 +95,7 @@ pub fn post(cx: &Cx, params: &Params) -> Result<Result<String, AuthorizeOutcome>
 }
 
 /// Seals a checked request for [`resume`].
-pub(crate) fn seal_request(cx: &Cx, request: AuthorizationRequest) -> Result<String> {
+pub fn seal_request(cx: &Cx, request: AuthorizationRequest) -> Result<String> {
     let plain = serde_json::to_vec(&PostedRequest { request })?;
     Ok(cx.root.seal_text(&cx.rng, POSTED_AAD, &plain)?)
 }

@@ -22,8 +22,9 @@ pub enum Credentials {
     Basic {
         /// `client_id`.
         id: String,
-        /// `client_secret`.
-        secret: ClientSecret,
+        /// `client_secret`; an empty one counts as absent, as in a body (RFC 6749, section 3.1). Libraries send the header
+        /// for public clients, too.
+        secret: Option<ClientSecret>,
     },
     /// A header that cannot be parsed.
     Unreadable,
@@ -54,7 +55,8 @@ impl Credentials {
         }
         let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
         let (id, secret) = decoded.split_once(':')?;
-        Some(Self::Basic { id: form_decoded(id)?, secret: ClientSecret(form_decoded(secret)?) })
+        let secret = Some(form_decoded(secret)?).filter(|secret| !secret.is_empty());
+        Some(Self::Basic { id: form_decoded(id)?, secret: secret.map(ClientSecret) })
     }
 }
 
@@ -119,7 +121,8 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
             if params.get("client_id").is_some_and(|other| other != id) {
                 return Err(TokenError::invalid_request("client_id is not the one of the header"));
             }
-            (id.as_str(), Some(secret.0.as_str()), AuthMethod::Basic)
+            let method = secret.as_ref().map_or(AuthMethod::None, |_| AuthMethod::Basic);
+            (id.as_str(), secret.as_ref().map(|secret| secret.0.as_str()), method)
         }
         Credentials::None => {
             let id = params
@@ -165,9 +168,21 @@ mod tests {
         let Credentials::Basic { id, secret } = Credentials::parse(Some(&header)) else {
             unreachable!()
         };
-        assert_eq!((id.as_str(), secret.0.as_str()), ("portal", "a b:c"));
+        let secret = secret.map(|secret| secret.0);
+        assert_eq!((id.as_str(), secret.as_deref()), ("portal", Some("a b:c")));
         assert!(matches!(Credentials::parse(Some("Bearer x")), Credentials::Unreadable));
         assert!(matches!(Credentials::parse(Some("Basic !!")), Credentials::Unreadable));
         assert!(matches!(Credentials::parse(None), Credentials::None));
+    }
+
+    #[test]
+    fn empty_basic_secret_is_absent() {
+        let header = format!("Basic {}", BASE64_STANDARD.encode("app:"));
+        let Credentials::Basic { id, secret } = Credentials::parse(Some(&header)) else {
+            unreachable!()
+        };
+        assert!(id == "app" && secret.is_none());
+        let without_colon = format!("Basic {}", BASE64_STANDARD.encode("app"));
+        assert!(matches!(Credentials::parse(Some(&without_colon)), Credentials::Unreadable));
     }
 }

@@ -1,12 +1,12 @@
 //! Consent and confirmation: a signed-in person's decision about a client's request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use store::session::SessionWithConsent;
+use store::{Sql, session::SessionWithConsent};
 
 use crate::{
     Cx, Result, attempt,
-    attempt::{Attempt, AttemptLookup, BrowserContext, Purpose, StalePage},
+    attempt::{Attempt, AttemptLookup, BrowserContext, LoadedAttempt, Purpose, StalePage},
     audit::{self, event, outcome::Refused},
     authorize::{self, AuthorizePage, ClientRedirect, code_redirect, error_redirect},
     client::Client,
@@ -18,6 +18,10 @@ use crate::{
     sign_in::SignIn,
     token::issue::{self, NewCode},
 };
+
+/// For how long the proof of both steps answers the request that it was given for, as long as no code of it was redeemed:
+/// the person may read the question, or go back to it.
+const ANSWERED_FOR: Duration = Duration::from_mins(5);
 
 /// A person's decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +83,9 @@ pub async fn find_prompt(
     // A row is answered by the session that its two steps created; a sealed page was made for an existing session.
     let fresh = match &attempt {
         Attempt::Row(loaded) => match &loaded.state {
-            State::Complete(completed) if completed.session == session.session.id => true,
+            State::Complete(completed) if completed.session == session.session.id => {
+                is_unanswered(cx, &mut conn, loaded).await?
+            }
             _ => return Ok(None),
         },
         Attempt::Sealed { purpose: Purpose::Ask, .. } => false,
@@ -88,6 +94,14 @@ pub async fn find_prompt(
     let signed_in = SignedInUser { session: &session, fresh, confirmed: false };
     let need = interaction::decide(&request, &client, Some(signed_in), cx.now);
     Ok(Some(ConsentPrompt { attempt: attempt.id(), request, client, session, need, fresh }))
+}
+
+/// Whether a completed attempt is still good for an answer of its own. Afterwards it is decided like any request of a
+/// person who has a session: another code for `prompt=login` needs another sign-in.
+async fn is_unanswered(cx: &Cx, sql: &mut impl Sql, loaded: &LoadedAttempt) -> Result<bool> {
+    let row = &loaded.row;
+    let is_recent = row.completed_at.is_some_and(|at| cx.now.since(at) <= ANSWERED_FOR);
+    Ok(is_recent && !store::auth_code::is_attempt_redeemed(sql, row.id).await?)
 }
 
 /// Carries out a decision.
@@ -158,6 +172,12 @@ async fn allow(
             let secret = browser_context.session.as_ref();
             let found = session::live_with_consent(cx, tx, secret, &client.id).await?;
             let Some(session) = found else { return Ok(None) };
+            // Another tab may have answered, and its code may have been redeemed meanwhile.
+            let fresh = fresh && !store::auth_code::is_attempt_redeemed(tx, attempt).await?;
+            let signed_in = SignedInUser { session: &session, fresh, confirmed: true };
+            if interaction::decide(&request, &client, Some(signed_in), cx.now) != Need::Nothing {
+                return Ok(None);
+            }
             if need == Need::Consent {
                 store_consent(cx, tx, &session, &request).await?;
             }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use store::{HitResult, Timestamp, UserId};
+use store::{EphemeralCounters, HitResult, Timestamp, UserId};
 
 pub use self::prefix::{Network, NetworkSize};
 use crate::{
@@ -146,23 +146,43 @@ async fn count(
     what: LimitKind,
     about: impl AsyncFnOnce() -> Result<AuditSubject>,
 ) -> Result<Option<RateLimited>> {
-    let (mut rate_limited, mut news) = (None, Vec::new());
-    for network in request_networks(cx) {
-        let limit = what.limit(&cx.settings, network.size());
-        let hit = cx.ephemeral.hit(&counter_key(what, network), limit, what.window(), cx.now).await;
-        let HitResult::Over { retry_after: after, is_first: first } = hit else { continue };
-        if first {
-            news.push(network);
-        }
-        let until = cx.now.plus(after);
-        if rate_limited.is_none_or(|other: RateLimited| other.until < until) {
-            rate_limited = Some(RateLimited { size: network.size(), until });
-        }
+    let counters = Counters { ephemeral: &cx.ephemeral, settings: &cx.settings, now: cx.now };
+    let Some(over) = counters.count(what, &request_networks(cx)).await else { return Ok(None) };
+    if over.is_first {
+        record(cx, what, over.network, about).await;
     }
-    if !news.is_empty() {
-        record(cx, what, &news, about).await;
+    Ok(Some(RateLimited { size: over.network.size(), until: over.until }))
+}
+
+/// A network that is over its limit.
+struct OverLimit {
+    network: Network,
+    until: Timestamp,
+    /// Whether this is the first hit over the limit in its window.
+    is_first: bool,
+}
+
+/// The counters of networks, and their limits.
+struct Counters<'a> {
+    ephemeral: &'a EphemeralCounters,
+    settings: &'a Settings,
+    now: Timestamp,
+}
+
+impl Counters<'_> {
+    /// Counts a hit, from the largest network to the smallest, up to the first that is over its limit. Those within it are
+    /// not counted then: each would be one more counter, and a client can have 65,536 networks in one.
+    async fn count(&self, what: LimitKind, networks: &[Network]) -> Option<OverLimit> {
+        for network in networks.iter().rev().copied() {
+            let limit = what.limit(self.settings, network.size());
+            let key = counter_key(what, network);
+            let hit = self.ephemeral.hit(&key, limit, what.window(), self.now).await;
+            if let HitResult::Over { retry_after, is_first } = hit {
+                return Some(OverLimit { network, until: self.now.plus(retry_after), is_first });
+            }
+        }
+        None
     }
-    Ok(rate_limited)
 }
 
 fn counter_key(what: LimitKind, network: Network) -> String {
@@ -179,18 +199,13 @@ async fn refund(cx: &Cx, what: LimitKind, hits: i64) {
 async fn record(
     cx: &Cx,
     what: LimitKind,
-    news: &[Network],
+    network: Network,
     about: impl AsyncFnOnce() -> Result<AuditSubject>,
 ) {
     let written = async {
         let about = about().await?;
         cx.db
-            .write(async |tx| {
-                for network in news {
-                    audit::record(cx, tx, limit_entry(what, *network, &about)).await?;
-                }
-                Ok::<_, crate::Error>(())
-            })
+            .write(async |tx| audit::record(cx, tx, limit_entry(what, network, &about)).await)
             .await
     };
     if let Err(error) = written.await {
@@ -209,5 +224,51 @@ fn limit_entry(what: LimitKind, network: Network, about: &AuditSubject) -> audit
     match &about.client {
         Some(client) => entry.client(client),
         None => entry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    /// The result of a future that waits for nothing: counters in memory.
+    fn now_or_never<T>(future: impl Future<Output = T>) -> T {
+        match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result,
+            Poll::Pending => unreachable!("memory answers at once"),
+        }
+    }
+
+    /// An attacker with two /48 tries from a new /64 each time: the count of another network stays.
+    #[test]
+    fn two_slash48_leave_other_counts() {
+        let (ephemeral, settings) = (EphemeralCounters::in_memory(), Settings::default());
+        let now = Timestamp::from_millis(0);
+        let counters = Counters { ephemeral: &ephemeral, settings: &settings, now };
+        let count = |address: String| {
+            let networks = Network::containing(address.parse().unwrap());
+            let over = now_or_never(counters.count(LimitKind::Posts, &networks));
+            over.map(|over| over.network.size())
+        };
+        for _ in 0..settings.posts_per_minute {
+            assert_eq!(count("203.0.113.9".to_owned()), None);
+        }
+        let mut refused = 0;
+        for nth in 0..200_000_u32 {
+            let (customer, household) = (nth % 2, nth / 2 % 0x1_0000);
+            match count(format!("2001:db8:{customer:x}:{household:x}::1")) {
+                Some(size) => {
+                    assert_eq!(size, NetworkSize::Ipv6Slash48);
+                    refused += 1;
+                }
+                None => {
+                    assert!(nth / 2 < u32::try_from(settings.posts_per_minute_ipv6_48).unwrap());
+                }
+            }
+        }
+        assert!(refused > 190_000, "{refused}");
+        assert_eq!(count("203.0.113.9".to_owned()), Some(NetworkSize::Ipv4));
     }
 }

@@ -1,9 +1,9 @@
 //! The only HTTP client.
 //!
 //! It has three users. The demo portal of `dev` connects to its provider on the same machine, so its client is limited to
-//! loopback and loads no root certificates. `doctor` reads the discovery document of our own issuer, as clients do. Traces
-//! are sent to the collector that the operator configured. No client follows redirects or uses a proxy of the environment,
-//! so no answer can choose another host.
+//! loopback and loads no root certificates. `doctor` reads the discovery document of our own issuer, as clients do, and
+//! posts nothing to its sign-in page. Traces are sent to the collector that the operator configured. No client follows
+//! redirects or uses a proxy of the environment, so no answer can choose another host.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -88,6 +88,14 @@ impl Fetch {
     /// There was no connection, it timed out, or the answer is too large.
     pub async fn get(&self, url: &str) -> Result<HttpResponse, FetchError> {
         self.request(http::Request::get(url).body(Vec::new())?).await
+    }
+
+    /// Posts an empty body.
+    ///
+    /// # Errors
+    /// As [`Fetch::get`].
+    pub(crate) async fn post_nothing(&self, url: &str) -> Result<HttpResponse, FetchError> {
+        self.request(http::Request::post(url).body(Vec::new())?).await
     }
 
     async fn request(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {

@@ -29,7 +29,7 @@ pub use hasher::{Hasher, HasherBusy, HasherConfig, HashingPermit};
 pub use hasher_stats::{HasherStats, HasherTotals};
 pub use jwt::{ExpectedClaims, InvalidToken, TokenType};
 pub use key_ring::{EndedKey, Jwks, KeyRing, PublishedKey};
-pub use opaque_token::{OpaqueToken, hash_text};
+pub use opaque_token::{OpaqueToken, hash_bytes, hash_text};
 pub use password::{Password, PasswordHash};
 pub use rng::Rng;
 pub use root_keys::{RootKey, RootKeys};

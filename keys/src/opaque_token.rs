@@ -53,9 +53,15 @@ impl fmt::Debug for OpaqueToken {
 /// SHA-256 of a text.
 #[must_use]
 pub fn hash_text(text: &str) -> TokenHash {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    TokenHash::from_bytes(bytes)
+    hash_bytes(text.as_bytes())
+}
+
+/// SHA-256 of bytes.
+#[must_use]
+pub fn hash_bytes(bytes: &[u8]) -> TokenHash {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    TokenHash::from_bytes(hash)
 }
 
 #[cfg(test)]

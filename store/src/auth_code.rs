@@ -105,6 +105,16 @@ pub async fn redeem(sql: &mut impl Sql, hash: &TokenHash, limits: SessionLimits)
     Ok(rows == 1)
 }
 
+/// Whether a code of a completed attempt was redeemed.
+pub async fn is_attempt_redeemed(sql: &mut impl Sql, attempt: AttemptId) -> Result<bool> {
+    let (redeemed,): (i64,) = sql
+        .q("SELECT COUNT(*) FROM auth_codes WHERE attempt_id = $1 AND used_at IS NOT NULL")
+        .bind(attempt)
+        .fetch_one()
+        .await?;
+    Ok(redeemed > 0)
+}
+
 /// Voids the codes of a completed attempt that were never redeemed: a repeated completion sends another one.
 pub async fn void_unredeemed(sql: &mut impl Sql, attempt: AttemptId, now: Timestamp) -> Result<()> {
     sql.q("UPDATE auth_codes SET voided_at = $2 WHERE attempt_id = $1 AND used_at IS NULL AND voided_at IS NULL")

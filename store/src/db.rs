@@ -243,6 +243,7 @@ impl Db {
     pub async fn open(config: &DbConfig) -> Result<Self> {
         Ok(Self(match config {
             DbConfig::Sqlite { file, full_sync } => {
+                engine::create_private(file)?;
                 let [write_options, read_options] = engine::sqlite_options(file, *full_sync);
                 let writer = Pool::open(write_options, 1).await?;
                 Pools::Sqlite { writer, readers: Pool::open(read_options, 4).await? }

@@ -1,14 +1,20 @@
 //! What an operator checks before a provider is used: `check-config`, `doctor`, and a start that fails.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{collections::BTreeMap, fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
 
 use serde_json::Value;
-use tokio::process::Command;
+use store::DbConfig;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    process::Command,
+};
 use vestibule_tests::{
     db::{Engine, TestDb},
     mail_server::MailFault,
     proc::{ChildProcess, run_with_status},
     serve_process::ServeSetup,
+    shared_servers::free_port,
     tls::{CertificateAuthority, write_private_file},
     wait,
 };
@@ -172,6 +178,73 @@ async fn doctor_reports_problems_with_remedies(engine: Engine) {
     );
     assert_failed(&found, "smtp", "look at smtp.host");
     assert!(serve.terminate().await.success());
+}
+
+/// A database file has names, addresses and sessions: it is made private, and one that others can read is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_files_are_private() {
+    let db = TestDb::empty(Engine::Sqlite).await;
+    let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
+    let (code, _, error) = run_with_env(&served, &["migrate"], &[]).await;
+    assert_eq!(code, 0, "{error}");
+    let DbConfig::Sqlite { file, .. } = served.database() else { panic!("a file") };
+    let mut serve = served.serve().await;
+    for suffix in ["", "-wal", "-shm"] {
+        let mode =
+            fs::metadata(format!("{}{suffix}", file.display())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{suffix}");
+    }
+    assert!(serve.terminate().await.success());
+    for (mode, code, verdict) in [(0o600, 0, "ok"), (0o660, 0, "warning"), (0o604, 1, "failed")] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let (ended, found) = findings(&served, "check-config", &[]).await;
+        let found = found.get("database.url").map_or("ok", |(verdict, _)| verdict);
+        assert_eq!((ended, found), (code, verdict), "{mode:o}");
+    }
+    let (code, _, error) = run_with_env(&served, &["serve"], &[]).await;
+    assert!(code == 1 && error.contains("chmod o= "), "{error}");
+}
+
+/// A proxy that names clients in a way that cannot be read is found, although every document is served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_finds_unreadable_client_address() {
+    let db = TestDb::create(Engine::Sqlite).await;
+    let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
+    let trusted = ("IDP__PROXIES__TRUSTED", "127.0.0.1");
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let mut command = served.command(&["serve"]);
+    command.env("IDP__LISTEN__PUBLIC", address.to_string()).env(trusted.0, trusted.1);
+    let mut serve = ChildProcess::spawn(command);
+    serve.wait_until_answering(&served.browser_at(address)).await;
+    for (forwarded, verdict) in [("203.0.113.7:51234", "ok"), ("", "ok"), ("unknown", "failed")] {
+        let listener =
+            TcpListener::bind(served.address()).await.expect("the issuer's port is free");
+        let proxy = tokio::spawn(forward_with_header(listener, address, forwarded));
+        let (_, found) = findings(&served, "doctor", &[trusted]).await;
+        assert_eq!(found["issuer"].0, "ok", "{forwarded}: documents need no address");
+        assert_eq!(found["proxies.trusted"].0, verdict, "{forwarded}: {found:?}");
+        proxy.abort();
+        assert!(proxy.await.is_err_and(|error| error.is_cancelled()));
+    }
+    let (_, found) = findings(&served, "doctor", &[]).await;
+    assert!(!found.contains_key("proxies.trusted"), "without proxies there is nothing to find");
+    assert!(serve.terminate().await.success());
+}
+
+/// A proxy that writes `X-Forwarded-For` into the request of each connection.
+async fn forward_with_header(listener: TcpListener, to: SocketAddr, forwarded: &'static str) {
+    loop {
+        let (mut client, _) = listener.accept().await.expect("a connection");
+        let mut server = TcpStream::connect(to).await.expect("the provider listens");
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.push(client.read_u8().await.expect("a request line"));
+        }
+        line.extend(format!("x-forwarded-for: {forwarded}\r\n").bytes());
+        server.write_all(&line).await.expect("written");
+        // The end of a connection is not an error of the test.
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+    }
 }
 
 /// Counters in memory are correct in one process only: a second process refuses to start beside it.

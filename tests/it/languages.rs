@@ -163,6 +163,7 @@ async fn language_choice_follows_precedence(engine: Engine) {
 async fn case_43_language_switch_stays_local() {
     let app = TestApp::start(Engine::Sqlite).await;
     let evil = "https%3A%2F%2Fevil.example";
+    let ours = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")];
     for query in [
         format!("to=mi&step={evil}&attempt=x"),
         format!("to=mi&step=//evil.example&attempt={evil}"),
@@ -177,7 +178,8 @@ async fn case_43_language_switch_stays_local() {
         "to=mi&step=code".to_owned(),
         String::new(),
     ] {
-        let answer = app.browser().get(format!("/language?{query}")).await;
+        let to = format!("/language?{query}");
+        let answer = app.browser().send(Method::GET, &to, &ours, None).await;
         assert_eq!(answer.status, 404, "{query}");
         assert_eq!(answer.header("location"), "", "{query}");
         assert!(!answer.body.contains("evil") && !answer.body.contains("<b>"), "{query}");
@@ -209,10 +211,41 @@ async fn cross_site_request_changes_no_language() {
         let answer = browser.send(Method::GET, to, &headers, None).await;
         assert_eq!((answer.language(), answer.header("set-cookie")), ("en", ""), "{headers:?}");
     }
-    let answer = browser.get(to).await;
+    let ours = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")];
+    let answer = browser.send(Method::GET, to, &ours, None).await;
     assert_eq!(answer.language(), "mi");
     let cookie = answer.header("set-cookie");
     assert_eq!(cookie, "vestibule-locale=mi:; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000");
+}
+
+/// Any other link to a notice or a failure would show what is not true: it is followed from our own pages alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn foreign_link_shows_no_notice() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let referrer = format!("{}/oauth2/logout", app.issuer());
+    for query in ["page=signed_out", "page=still", "page=internal&reference=CALL99"] {
+        let to = format!("/language?to=mi&{query}");
+        for headers in [
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")][..],
+            &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "navigate")],
+            &[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")],
+            &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "no-cors")],
+            &[("sec-fetch-site", "cross-site"), ("referer", &referrer)],
+            &[("referer", "https://evil.example/")],
+            &[],
+        ] {
+            let answer = app.browser().send(Method::GET, &to, headers, None).await;
+            assert_eq!(answer.status, 404, "{query} {headers:?}");
+        }
+        // Browsers without fetch metadata name the page in `Referer`.
+        for headers in [
+            &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")][..],
+            &[("referer", &referrer)],
+        ] {
+            let answer = app.browser().send(Method::GET, &to, headers, None).await;
+            assert_eq!((answer.status.as_u16(), answer.language()), (200, "mi"), "{headers:?}");
+        }
+    }
 }
 
 /// A message page is shown again in the other language, with the same reference.

@@ -28,8 +28,8 @@ pub async fn back_up(from: &TestDb, to: &Path) {
 pub async fn restore(from: &Path, to: &TestDb) {
     let command = match to.config() {
         DbConfig::Sqlite { file, .. } => {
-            let mut command = Command::new("cp");
-            command.arg(from).arg(file);
+            let mut command = Command::new("install");
+            command.args(["-m", "0600"]).arg(from).arg(file);
             command
         }
         DbConfig::Postgres { url, .. } => {

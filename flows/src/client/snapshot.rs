@@ -45,7 +45,9 @@ impl Clients {
     /// Whether a page of this origin is a registered client that calls us from the browser.
     #[must_use]
     pub fn has_browser_origin(&self, origin: &str) -> bool {
-        self.origins.contains(origin)
+        // The default port of the scheme may be written (RFC 9110, section 4.2.3). Browsers leave it out, as `origins` does.
+        let default_port = if origin.starts_with("https://") { ":443" } else { ":80" };
+        self.origins.contains(origin.strip_suffix(default_port).unwrap_or(origin))
     }
 
     /// Looks a client up.

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+/// Names a resource server, and may come more than once (RFC 8707, section 2). It is ignored: there is one resource server.
+const RESOURCE: &str = "resource";
+
 /// Parameters by name. A parameter without a value counts as omitted (RFC 6749, section 3.1).
 #[derive(Clone, Debug, Default)]
 pub struct Params {
@@ -15,7 +18,7 @@ impl Params {
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut params = Self::default();
         for (name, value) in pairs {
-            if value.is_empty() {
+            if value.is_empty() || name == RESOURCE {
                 continue;
             }
             if params.values.insert(name.clone(), value).is_some() {
@@ -41,5 +44,19 @@ impl Params {
     #[must_use]
     pub fn duplicate(&self) -> Option<&str> {
         self.duplicate.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_resource_is_no_duplicate() {
+        let params = Params::parse(b"a=1&resource=https%3A%2F%2Fa.example&resource=b&resource=");
+        assert_eq!((params.duplicate(), params.get("a")), (None, Some("1")));
+        assert_eq!(params.get("resource"), None);
+        assert_eq!(Params::parse(b"a=1&a=1&resource=b").duplicate(), Some("a"));
+        assert_eq!(Params::parse(b"a=1&a=").duplicate(), None);
     }
 }

@@ -1,6 +1,10 @@
 //! Checks a configuration against the files that it names, and its keys against each other.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use keys::RootKey;
 use store::Timestamp;
@@ -22,9 +26,9 @@ const RESERVED_FILES: usize = 100;
 pub(crate) fn problems(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
     let mut found: Vec<ConfigProblem> =
         config.keys.root_file.iter().filter_map(check_root_key).collect();
+    found.extend(private_files(config).iter().filter_map(|(key, file)| check_others(key, file)));
     if let Some(tls) = &config.tls {
         found.extend(load_certificate(tls, now).err());
-        found.extend(check_permissions("tls.key", &tls.key));
         if !config.issuer.is_https() {
             let why = "must be https while tls.cert is set, or cookies travel without `Secure`";
             found.push(problem("issuer", why));
@@ -38,7 +42,8 @@ pub(crate) fn problems(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
 
 /// What can be served but is probably a mistake.
 pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
-    let mut found = Vec::new();
+    let mut found: Vec<ConfigProblem> =
+        private_files(config).iter().filter_map(|(key, file)| check_group(key, file)).collect();
     if let Some(tls) = &config.tls
         && let Ok(pair) = load_certificate(tls, now)
     {
@@ -90,17 +95,30 @@ fn check_root_key(entry: &RootKeyFile) -> Option<ConfigProblem> {
         }
     };
     match RootKey::parse(&entry.id, &content) {
-        Ok(_) => check_permissions(KEY, &entry.file),
+        Ok(_) => None,
         Err(error) => Some(problem(KEY, format!("{file}: {error}"))),
     }
 }
 
-/// Reports a key file that every account of the machine can read.
-#[cfg(unix)]
-fn check_permissions(key: &str, file: &Path) -> Option<ConfigProblem> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(file).ok()?.permissions().mode();
-    (mode & 0o007 != 0).then(|| {
+/// The files that only this program may read, under the configuration keys that name them: keys, and the database in a
+/// file, which has names, addresses and sessions. Files that do not exist are created private.
+fn private_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
+    let mut files: Vec<_> =
+        config.keys.root_file.iter().map(|entry| ("keys.root_file", entry.file.clone())).collect();
+    files.extend(config.tls.iter().map(|tls| ("tls.key", tls.key.clone())));
+    if let DatabaseUrl::Sqlite(file) = &config.database.url {
+        files.extend(["", "-wal", "-shm"].map(|suffix| {
+            let mut name = file.clone().into_os_string();
+            name.push(suffix);
+            ("database.url", name.into())
+        }));
+    }
+    files
+}
+
+/// Reports a file that every account of the machine can read or write.
+fn check_others(key: &str, file: &Path) -> Option<ConfigProblem> {
+    (permissions(file)? & 0o007 != 0).then(|| {
         let file = file.display();
         problem(
             key,
@@ -109,8 +127,24 @@ fn check_permissions(key: &str, file: &Path) -> Option<ConfigProblem> {
     })
 }
 
+/// Reports a file that its group can read or write. A volume of Kubernetes with `fsGroup` has such files.
+fn check_group(key: &str, file: &Path) -> Option<ConfigProblem> {
+    (permissions(file)? & 0o070 != 0).then(|| {
+        let file = file.display();
+        problem(
+            key,
+            format!("{file} can be read by its group; `chmod g= {file}`, unless it is this program's alone"),
+        )
+    })
+}
+
+#[cfg(unix)]
+fn permissions(file: &Path) -> Option<u32> {
+    Some(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(file).ok()?.permissions()))
+}
+
 #[cfg(not(unix))]
-fn check_permissions(_: &str, _: &Path) -> Option<ConfigProblem> {
+fn permissions(_: &Path) -> Option<u32> {
     None
 }
 

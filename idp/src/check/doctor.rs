@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     config::{Config, EphemeralUrl, Issuer},
     fetch::Fetch,
+    http::step,
 };
 
 /// How long one probe may take.
@@ -27,6 +28,9 @@ const REDIS_HINT: &str = "is ephemeral.url right (with its password), does Redis
                            has its user the rights that docs/operating/deploy-replicas.md names? Until then each process \
                            counts its limits alone";
 
+/// In the language links of the page that refuses a post whose network is unknown.
+const UNKNOWN_NETWORK_LINK: &str = "page=network&";
+
 /// Probes everything that `serve` needs. Checks that depend on an unreachable part are left out.
 pub(crate) async fn diagnose(config: &Config, clock: &Clock) -> Vec<Finding> {
     let now = clock.now();
@@ -39,6 +43,9 @@ pub(crate) async fn diagnose(config: &Config, clock: &Clock) -> Vec<Finding> {
     found.push(mail::check_server(&config.smtp).await);
     found.push(mail::check_sender(config));
     found.push(check_issuer(&config.issuer).await);
+    if !config.proxies.trusted.is_empty() {
+        found.extend(check_proxies(&config.issuer).await);
+    }
     found
 }
 
@@ -173,6 +180,27 @@ async fn check_issuer(issuer: &Issuer) -> Finding {
             ),
         ),
     }
+}
+
+/// Posts nothing to a sign-in page, through the proxies in front: whether they name a readable client address. It says
+/// nothing when the issuer cannot be reached, which is a finding of its own.
+async fn check_proxies(issuer: &Issuer) -> Option<Finding> {
+    const NAME: &str = "proxies.trusted";
+    let url = issuer.absolute_url(step::PASSWORD.path);
+    let answer = Fetch::anywhere().ok()?.post_nothing(&url).await.ok()?;
+    let page = String::from_utf8_lossy(answer.body()).into_owned();
+    Some(if answer.status() == 403 && page.contains(UNKNOWN_NETWORK_LINK) {
+        Finding::failed(
+            NAME,
+            "a trusted proxy sends an X-Forwarded-For without a readable client address, so every sign-in is refused; let \
+             it append the client's address, such as `203.0.113.7`, `203.0.113.7:51234` or `[2001:db8::1]:51234`",
+        )
+    } else {
+        Finding::good(
+            NAME,
+            "send a client address that can be read, or none, as far as seen from here",
+        )
+    })
 }
 
 async fn fetch_issuer(url: &str) -> Result<String, String> {

@@ -60,10 +60,24 @@ impl Issuer {
         &self.url
     }
 
-    /// Host, and port if it is not the scheme's default: the required value of a `Host` header.
+    /// Host, and port if it is not the scheme's default.
     #[must_use]
     pub fn authority(&self) -> &str {
         self.url.authority()
+    }
+
+    /// Whether a `Host` header or `:authority` names this issuer.
+    #[must_use]
+    pub(crate) fn has_authority(&self, authority: &str) -> bool {
+        same_authority(&self.url, authority)
+    }
+
+    /// Whether an `Origin` header names this issuer.
+    #[must_use]
+    pub(crate) fn has_origin(&self, origin: &str) -> bool {
+        origin.split_once("://").is_some_and(|(scheme, authority)| {
+            scheme.eq_ignore_ascii_case(self.url.scheme()) && same_authority(&self.url, authority)
+        })
     }
 
     /// An absolute address of ours; `path` begins with a slash.
@@ -76,5 +90,69 @@ impl Issuer {
     #[must_use]
     pub(crate) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
+    }
+}
+
+/// Whether a text is the authority of an address: its host in any case, and its port, which may be left out, left empty or
+/// be written when it is the default of the scheme (RFC 9110, section 4.2.3). A host with a dot at its end is another one:
+/// a browser keeps cookies and origins of the two apart.
+pub(crate) fn same_authority(url: &Url, authority: &str) -> bool {
+    let default = match url.scheme() {
+        "https" => ":443",
+        "http" => ":80",
+        _ => "",
+    };
+    let without_default_port = |text: &str| {
+        let bare = text.strip_suffix(default).or_else(|| text.strip_suffix(':')).unwrap_or(text);
+        bare.to_ascii_lowercase()
+    };
+    without_default_port(authority) == without_default_port(url.authority())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_port_is_same_authority() {
+        let issuer = Issuer::parse("https://login.example.org").unwrap();
+        for ours in ["login.example.org", "LOGIN.example.org:443", "login.example.org:"] {
+            assert!(issuer.has_authority(ours), "{ours}");
+            assert!(issuer.has_origin(&format!("https://{ours}")), "{ours}");
+            assert!(!issuer.has_origin(&format!("http://{ours}")), "{ours}");
+            assert!(!issuer.has_origin(ours), "{ours}");
+        }
+        let local = Issuer::parse("http://localhost").unwrap();
+        assert!(local.has_authority("localhost:80") && !local.has_authority("localhost:443"));
+        let v6 = Issuer::parse("http://[::1]").unwrap();
+        assert!(v6.has_authority("[::1]:80") && v6.has_authority("[::1]"));
+        let other_port = Issuer::parse("https://login.example.org:8443").unwrap();
+        assert!(other_port.has_authority("login.example.org:8443"));
+        assert!(!other_port.has_authority("login.example.org"));
+    }
+
+    #[test]
+    fn other_port_is_other_authority() {
+        let issuer = Issuer::parse("https://login.example.org").unwrap();
+        for other in [
+            "",
+            ":443",
+            "login.example.org:80",
+            "login.example.org:8443",
+            "login.example.org:0443",
+            "login.example.org:443:443",
+            "login.example.org::443",
+            "login.example.org.",
+            "login.example.org.:443",
+            "login.example.org.evil.example",
+            "evil.example:443",
+            "a@login.example.org",
+            "login.example.org/",
+            " login.example.org",
+        ] {
+            assert!(!issuer.has_authority(other), "{other}");
+            assert!(!issuer.has_origin(&format!("https://{other}")), "{other}");
+        }
+        assert!(!issuer.has_origin("null"));
     }
 }

@@ -36,6 +36,7 @@ pub use ephemeral::{EphemeralConfig, EphemeralUrl};
 pub use errors::{ConfigErrors, ConfigProblem};
 pub use hashing::HashingConfig;
 pub use issuer::Issuer;
+pub(crate) use issuer::same_authority;
 pub use keys::{KeysConfig, RootKeyFile};
 pub use limits::LimitsConfig;
 pub use listen::ListenConfig;

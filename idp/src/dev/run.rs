@@ -180,9 +180,9 @@ async fn serve_all(
     mailbox: Arc<Mailbox>,
     on_ready: impl FnOnce(),
 ) -> Result<(), String> {
-    let authority = portal.base.authority().to_owned();
-    let portal = host_check::require_host(portal.router().map_err(to_text)?, &authority);
-    let mailbox = host_check::require_host(mailbox::router(mailbox), app.issuer.authority());
+    let base = portal.base.clone();
+    let portal = host_check::require_host(portal.router().map_err(to_text)?, &base);
+    let mailbox = host_check::require_host(mailbox::router(mailbox), app.issuer.url());
     let router = mailbox.fallback_service(routes::router(&app));
     let Listeners { public, ops, portal: portal_listener } = listeners;
     let (limits, lanes) = (LimitsConfig::default(), jobs::LANES.to_vec());

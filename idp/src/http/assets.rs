@@ -1,4 +1,4 @@
-//! Style sheets, compiled in. Their names change with their content.
+//! Style sheet and icon, compiled in. Their names change with their content.
 
 use axum::{
     extract::{Path, rejection::PathRejection},

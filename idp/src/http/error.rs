@@ -40,6 +40,8 @@ pub(super) enum Failure {
     TooLarge,
     /// The body did not arrive in time.
     TooSlow,
+    /// A browser that loads ahead, without a person's click.
+    Speculative,
     /// A Host that is not ours (misuse case 50).
     Misdirected,
     /// Too many posts from one network; worth trying again after this time.
@@ -73,7 +75,7 @@ impl Failure {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::RateLimited(..) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy(_) | Self::Unavailable(_) | Self::OutcomeUnknown(_) => {
+            Self::Speculative | Self::Busy(_) | Self::Unavailable(_) | Self::OutcomeUnknown(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -103,9 +105,12 @@ impl Failure {
             Self::NotAForm => "not a form",
             Self::TooLarge => "body too large",
             Self::TooSlow => "body too slow",
+            Self::Speculative => "loaded ahead of a click",
             Self::Misdirected => "foreign Host",
             Self::RateLimited(..) => "too many posts from one network",
-            Self::UnknownNetwork => "a trusted proxy gave no client address",
+            Self::UnknownNetwork => {
+                "a trusted proxy sent an X-Forwarded-For without a readable client address"
+            }
             Self::Busy(_) => "the hashing queue is full",
         }
     }
@@ -123,6 +128,7 @@ impl Failure {
             Self::NotAForm => "not_a_form",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
+            Self::Speculative => "speculative",
             Self::Misdirected => "misdirected",
             Self::RateLimited(..) => "too_many_posts",
             Self::UnknownNetwork => "unknown_network",

@@ -54,8 +54,12 @@ fn step_address(step: &str, params: &Params) -> Option<String> {
     Some(Step::by_name(step)?.address(params.get("attempt")?, params.get(REFUSED)))
 }
 
-/// Shows a page without a form again, in the other language.
+/// Shows a page without a form again, in the other language: to a person who comes from it. Any other link would show a
+/// notice of ours that is not true, such as "You are signed out".
 fn repeat_page(app: &App, request: &BrowserRequest, params: &Params) -> Result<Response, Failure> {
+    if !(request.from_own_page && request.top_level) {
+        return Err(Failure::NotFound);
+    }
     let name = params.get("page").ok_or(Failure::NotFound)?;
     match params.get("reference") {
         Some(reference) if is_reference(reference) => {

@@ -153,7 +153,7 @@ type PageKeys = (&'static str, &'static str, &'static str);
 const NOTICES: [PageKeys; 2] =
     [("signed_out", "signed-out-title", "signed-out-text"), ("still", "still-title", "still-text")];
 
-const FAILURES: [PageKeys; 16] = [
+const FAILURES: [PageKeys; 17] = [
     ("request", "failure-request-title", "failure-request-text"),
     ("start", "failure-start-title", "failure-start-text"),
     ("not_found", "failure-not-found-title", "failure-not-found-text"),
@@ -163,6 +163,7 @@ const FAILURES: [PageKeys; 16] = [
     ("form", "failure-form-title", "failure-form-text"),
     ("large", "failure-large-title", "failure-large-text"),
     ("slow", "failure-slow-title", "failure-slow-text"),
+    ("speculative", "failure-speculative-title", "failure-speculative-text"),
     ("misdirected", "failure-misdirected-title", "failure-misdirected-text"),
     ("many", "failure-many-title", "failure-many-text"),
     ("network", "failure-network-title", "failure-network-text"),
@@ -188,6 +189,7 @@ const fn page_name(failure: &Failure) -> &'static str {
         Failure::NotAForm => "form",
         Failure::TooLarge => "large",
         Failure::TooSlow => "slow",
+        Failure::Speculative => "speculative",
         Failure::Misdirected => "misdirected",
         Failure::RateLimited(..) => "many",
         Failure::UnknownNetwork => "network",
@@ -221,6 +223,7 @@ mod tests {
             Failure::NotAForm,
             Failure::TooLarge,
             Failure::TooSlow,
+            Failure::Speculative,
             Failure::Misdirected,
             Failure::RateLimited(rate_limited, soon),
             Failure::UnknownNetwork,
@@ -230,7 +233,7 @@ mod tests {
             Failure::OutcomeUnknown("connection reset by 10.0.0.7".to_owned()),
         ];
         let kinds: std::collections::HashSet<_> = all.iter().map(std::mem::discriminant).collect();
-        assert_eq!(kinds.len(), 16, "each variant once");
+        assert_eq!(kinds.len(), 17, "each variant once");
         all
     }
 
@@ -251,7 +254,7 @@ mod tests {
                 assert!(!html.contains("10.0.0.7"), "{html}");
                 titles.insert(find_page(&FAILURES, page_name(&failure)).unwrap().1);
             }
-            assert_eq!(titles.len(), 16, "no two failures have the same title");
+            assert_eq!(titles.len(), 17, "no two failures have the same title");
         }
     }
 

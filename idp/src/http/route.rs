@@ -7,7 +7,7 @@ use super::step::Step;
 pub struct Route {
     /// Path.
     pub path: &'static str,
-    /// Methods. GET includes HEAD (RFC 9110, section 9.3.2).
+    /// Methods. GET may include HEAD: see [`Route::answers_head`].
     pub methods: &'static [&'static str],
     /// Class: what surrounds the handlers.
     pub class: Class,
@@ -18,6 +18,18 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether it answers HEAD: where the answer is constant, and nowhere else (misuse case 19).
+    #[must_use]
+    pub fn answers_head(&self) -> bool {
+        self.class.policy().is_constant && self.methods.contains(&"GET")
+    }
+
+    /// The methods that it has, for `Allow` (RFC 9110, section 10.2.1).
+    pub(super) fn allowed_methods(&self) -> String {
+        let head = self.answers_head().then_some("HEAD");
+        self.methods.iter().copied().chain(head).collect::<Vec<_>>().join(",")
+    }
+
     /// The protection space that a challenge names (RFC 9110, section 11.5): the last segment of the path.
     pub(super) fn realm(&self) -> &'static str {
         self.path.rsplit('/').next().unwrap_or_default()

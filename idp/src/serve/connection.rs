@@ -3,14 +3,15 @@
 //! Over HTTP/2 a head may come in several frames, HEADERS and CONTINUATION (RFC 9113, section 6.10), with no other frame of
 //! the connection between them.
 //!
-//! * **Size.** `limits.header_size` is for all frames of a head together, decompressed. A larger head is read to its end
-//!   without being kept, and answered by 431. A head of four times that size, or of more frames than its size can need (5
-//!   without `END_HEADERS`; 20 at the largest `limits.header_size`), ends the connection with `ENHANCE_YOUR_CALM`.
+//! * **Size.** `limits.header_size` is for all frames of a head together, decompressed. A larger head is answered by 431,
+//!   with a text up to twice that size (`oversize_head`); beyond it the head is read to its end without being kept. A head of
+//!   eight times that size, or of more frames than its size can need (5 without `END_HEADERS`; 40 at the largest
+//!   `limits.header_size`), ends the connection with `ENHANCE_YOUR_CALM`.
 //! * **Time of the first head.** `limits.header_time` from the start of the connection, for any number of frames.
 //! * **Time of a further head.** No limit of its own: until it ends there is no request, so the connection counts as idle.
 //!   It gets GOAWAY `limits.idle_time` after its last request was answered, and is closed `PONG_TIMEOUT` later. Earlier
 //!   requests are answered meanwhile; a body among them cannot continue and ends after `limits.body_time`. Such a connection
-//!   uses its permit and `limits.header_size` of memory.
+//!   uses its permit and twice `limits.header_size` of memory.
 //! * **Resets.** If a client opens and resets streams faster than they are accepted, its connection is closed
 //!   (`MAX_RESET_STREAMS`).
 
@@ -39,6 +40,7 @@ use super::{
     body::TimedBody,
     connection_timeouts::{ConnectionState, ConnectionTracker, TrackedStream},
     listener::Listener,
+    oversize_head::{self, TextAdder},
     shutdown::ShutdownStage,
     write_backpressure::UnreadResponses,
 };
@@ -92,11 +94,13 @@ async fn serve_requests<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let tracker = ConnectionTracker::new();
-    let io = TokioIo::new(TrackedStream::new(stream, Arc::clone(&tracker)));
+    let stream = TrackedStream::new(TextAdder::new(stream), Arc::clone(&tracker));
+    let io = TokioIo::new(stream);
     let requests = RequestService {
         router: listener.router.clone(),
         peer,
         body_time: listener.limits.body_time,
+        header_size: listener.limits.header_size,
         tracker: Arc::clone(&tracker),
         unread: UnreadResponses::default(),
         stage: stage.clone(),
@@ -187,7 +191,7 @@ fn server_builder(limits: &LimitsConfig) -> Builder<TokioExecutor> {
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PONG_TIMEOUT)
         .max_concurrent_streams(limits.streams)
-        .max_header_list_size(limits.header_size)
+        .max_header_list_size(limits.header_size.saturating_mul(oversize_head::HTTP2_FACTOR))
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
         .max_local_error_reset_streams(MAX_RESET_STREAMS)
         .initial_stream_window_size(WINDOW)
@@ -202,6 +206,7 @@ struct RequestService {
     router: Router,
     peer: SocketAddr,
     body_time: Duration,
+    header_size: u32,
     tracker: Arc<ConnectionTracker>,
     unread: UnreadResponses,
     stage: watch::Receiver<ShutdownStage>,
@@ -215,6 +220,12 @@ impl Service<Request<Incoming>> for RequestService {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let http2 = request.version() >= Version::HTTP_2;
         let guard = self.tracker.begin_request(http2);
+        if http2 && oversize_head::is_oversize(request.uri(), request.headers(), self.header_size) {
+            return Box::pin(async move {
+                drop(guard);
+                Ok(oversize_head::answer())
+            });
+        }
         let mut request = request.map(|body| TimedBody::new(body, self.body_time));
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let (router, stage) = (self.router.clone(), self.stage.clone());

@@ -12,6 +12,7 @@ mod connection;
 mod connection_limits;
 mod connection_timeouts;
 mod listener;
+mod oversize_head;
 mod refusals;
 mod shutdown;
 mod single_instance_lease;

@@ -39,6 +39,11 @@ impl<'a> Frame<'a> {
         asset::stylesheet()
     }
 
+    #[expect(clippy::unused_self, reason = "templates reach it through the frame")]
+    fn icon(&self) -> &'static str {
+        asset::icon()
+    }
+
     /// The other languages of the page.
     fn others(&self) -> impl Iterator<Item = Locale> {
         let l = self.l;

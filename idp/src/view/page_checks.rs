@@ -152,6 +152,16 @@ pub(crate) fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
 }
 
 #[test]
+fn icon_is_png_and_hashed() {
+    let path = asset::icon();
+    let name = path.strip_prefix("/assets/vestibule-").and_then(|name| name.strip_suffix(".png"));
+    assert!(name.is_some_and(|name| name.len() == 12), "{path}");
+    let icon = asset::find_asset(path).unwrap();
+    assert_eq!(icon.content_type, "image/png");
+    assert!(icon.bytes.starts_with(b"\x89PNG\r\n"), "as the type says");
+}
+
+#[test]
 fn stylesheet_is_self_contained_and_hashed() {
     let path = asset::stylesheet();
     let name = path.strip_prefix("/assets/vestibule-").and_then(|name| name.strip_suffix(".css"));

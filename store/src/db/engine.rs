@@ -1,6 +1,6 @@
 //! How a connection of each engine is opened and set up.
 
-use std::{path::Path, str::FromStr};
+use std::{fs::OpenOptions, io::ErrorKind, path::Path, str::FromStr};
 
 use sqlx::{
     ConnectOptions, Connection, Executor,
@@ -74,6 +74,21 @@ mod sql {
         FROM (SELECT set_config('lock_timeout', '5s', false),
                      set_config('statement_timeout', '9s', false),
                      set_config('idle_in_transaction_session_timeout', '15s', false)) AS guards";
+}
+
+/// Creates a missing SQLite file that only its owner can read. SQLite gives the files beside it, `-wal` and `-shm`, the same
+/// permissions; by itself it makes all of them as the umask allows.
+pub(super) fn create_private(file: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(sqlx::Error::Io(error).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How a SQLite file is opened: for writing, and for reading only.

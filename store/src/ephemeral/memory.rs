@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Mutex};
 
 use crate::Timestamp;
 
-/// The most keys that are kept. Beyond it those whose window has ended are removed; if none has, all are, which only makes a
-/// limit less strict.
+/// The most keys that are kept. Beyond it those whose window has ended are removed, and, if none has, the half with the
+/// smallest counts: a client can make many keys, but each costs it a request, so keys near their limits stay.
 const MAX_KEYS: usize = 100_000;
 
 /// A window of time in which a key is counted.
@@ -29,7 +29,7 @@ impl MemoryCounters {
         if counters.len() >= MAX_KEYS {
             counters.retain(|_, (window, _)| window.end > now);
             if counters.len() >= MAX_KEYS {
-                counters.clear();
+                drop_smallest_half(&mut counters);
             }
         }
         let entry = counters.entry(key.to_owned()).or_insert((window, 0));
@@ -43,6 +43,23 @@ impl MemoryCounters {
         entry.1 = entry.1.saturating_add(hits).max(0);
         entry.1
     }
+}
+
+/// Removes the half of the keys that have the smallest counts.
+fn drop_smallest_half(counters: &mut HashMap<String, (Window, i64)>) {
+    let half = counters.len() / 2;
+    let mut counts: Vec<i64> = counters.values().map(|(_, count)| *count).collect();
+    let (below, median, _) = counts.select_nth_unstable(half);
+    let median = *median;
+    // Of the keys with this count, as many are removed as make the half.
+    let mut surplus = half - below.iter().filter(|count| **count < median).count();
+    counters.retain(|_, (_, count)| {
+        if *count == median && surplus > 0 {
+            surplus -= 1;
+            return false;
+        }
+        *count >= median
+    });
 }
 
 #[cfg(test)]
@@ -92,5 +109,29 @@ mod tests {
         assert_eq!(memory.add("new", window(60, 1), 1, at(60)), 1);
         assert_eq!(memory.add("long", window(300, 0), 1, at(61)), 8);
         assert_eq!(memory.0.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn many_keys_leave_large_counts() {
+        let memory = MemoryCounters::default();
+        let add = |key: &str| memory.add(key, window(60, 0), 1, at(0));
+        for _ in 0..30 {
+            add("limited");
+        }
+        for nth in 0..MAX_KEYS + MAX_KEYS / 2 {
+            add(&nth.to_string());
+        }
+        assert_eq!(add("limited"), 31);
+        let keys = memory.0.lock().unwrap().len();
+        assert!((MAX_KEYS / 2..=MAX_KEYS).contains(&keys), "{keys}");
+    }
+
+    #[test]
+    fn equal_counts_lose_only_half() {
+        let memory = MemoryCounters::default();
+        for nth in 0..=MAX_KEYS {
+            memory.add(&nth.to_string(), window(60, 0), 5, at(0));
+        }
+        assert_eq!(memory.0.lock().unwrap().len(), MAX_KEYS / 2 + 1);
     }
 }

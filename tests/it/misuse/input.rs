@@ -123,7 +123,12 @@ async fn case_51_rightmost_untrusted_hop_counts() {
         assert_ne!(post(&format!("198.51.100.{nth}, 2001:db8:1:2::{nth:x}")).await, 429);
     }
     assert_eq!(post("198.51.100.77, 2001:db8:1:2:ffff::1").await, 429);
+    // With a port or in brackets it is the same network.
+    for hop in ["[2001:db8:1:2::1]:51234", "198.51.100.77:9, [2001:db8:1:2::1]"] {
+        assert_eq!(post(hop).await, 429, "{hop}");
+    }
     assert_ne!(post("2001:db8:1:3::1").await, 429);
+    assert_ne!(post("[2001:db8:1:3::1]:443").await, 429);
     let mut conn = app.replica_db().read().await.unwrap();
     let networks: Vec<(String,)> = store::Sql::q(
         &mut conn,

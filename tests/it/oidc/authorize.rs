@@ -91,6 +91,10 @@ async fn unknown_parameters_and_hints_are_accepted() {
         let page = app.browser().get(pending.url(app.issuer(), changes)).await;
         assert!(page.has_field("password"), "{changes:?}: {}", page.text());
     }
+    // RFC 8707, section 2: it may come more than once.
+    let twice = PendingRequest::new(&client).url(app.issuer(), &[]) + "&resource=a&resource=b";
+    let page = app.browser().get(twice).await;
+    assert!(page.has_field("password"), "{}", page.text());
     let pending = PendingRequest::new(&client);
     let hinted = [("login_hint", "mere@patients.example")];
     let page = app.browser().get(pending.url(app.issuer(), &hinted)).await;

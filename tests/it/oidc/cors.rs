@@ -41,7 +41,17 @@ async fn public_client_calls_cross_origin(engine: Engine) {
         assert_eq!(asked.status, 204, "{path}");
         assert_eq!(asked.header("access-control-allow-origin"), APP, "{path}");
         assert_eq!(asked.header("access-control-allow-methods"), "GET, POST", "{path}");
-        assert!(asked.header("access-control-allow-headers").contains("authorization"), "{path}");
+        let allowed: Vec<&str> = asked.header("access-control-allow-headers").split(", ").collect();
+        for header in [
+            "authorization",
+            "content-type",
+            "traceparent",
+            "tracestate",
+            "baggage",
+            "sentry-trace",
+        ] {
+            assert!(allowed.contains(&header), "{path} {header}: {allowed:?}");
+        }
         assert_eq!(asked.header("access-control-allow-credentials"), "", "{path}");
         assert_eq!(asked.header("vary"), "Origin", "{path}");
     }
@@ -83,8 +93,14 @@ async fn other_origins_and_routes_lack_cors(engine: Engine) {
     })
     .await;
     let page = app.browser();
+    // The default port is the same origin, and the answer names it as it was sent.
+    let asked = preflight(&page, "/oauth2/token", "https://app.example:443").await;
+    assert_eq!(asked.header("access-control-allow-origin"), "https://app.example:443");
     for origin in [
         "https://portal.example",
+        "https://app.example:80",
+        "http://app.example:443",
+        "https://app.example:443:443",
         "https://native.example",
         "https://app.example.evil.example",
         "http://app.example",

@@ -157,3 +157,41 @@ async fn foreign_id_token_hint_requires_login(engine: Engine) {
     let pending = PendingRequest::new(&portal);
     authorize(&app, &hers, &pending, &quiet).await.authorization_response(pending).code();
 }
+
+/// A completed attempt answers its own request for a few minutes, and until a code of it was redeemed. Afterwards
+/// "Continue" for a request with `prompt=login` needs another sign-in.
+#[apply(both_engines)]
+async fn completed_attempt_answers_only_briefly(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let patient = app.patient("Mere").await;
+    let lab = app.client_with("lab", |new| new.operator.first_party = false).await;
+    for (redeemed, minutes) in [(true, 0), (true, 2), (false, 6)] {
+        let browser = app.browser();
+        let pending = PendingRequest::new(&lab);
+        let changes = [("prompt", "login consent"), ("max_age", "0")];
+        let page = authorize(&app, &browser, &pending, &changes).await;
+        let mails = app.mail.codes_to(&patient.email).len();
+        let page = browser.submit_password(&page, &patient).await;
+        let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
+        let question = browser.submit_code(&page, &code).await;
+        let at = format!("/login/consent?attempt={}", question.form().value("attempt"));
+        let answer = browser.post(&question.form(), "allow").await;
+        let landed = answer.authorization_response(pending);
+        // Gone back to at once: the first answer may have been lost, and the new code voids that of it.
+        let again = browser.get(&at).await;
+        let answer = browser.post(&again.form(), "continue").await;
+        let second = answer.authorization_response(landed.pending.clone());
+        assert_ne!(second.code(), landed.code());
+        if redeemed {
+            lab.redeem_tokens(&app, &second).await;
+        }
+        app.clock.advance(Duration::from_mins(minutes));
+        let codes = app.count("SELECT COUNT(*) FROM auth_codes").await;
+        let posted = browser.follow(browser.post(&again.form(), "continue").await).await;
+        assert!(posted.has_field("password"), "{redeemed} {minutes}: {}", posted.text());
+        let opened = browser.follow(browser.get(&at).await).await;
+        assert!(opened.has_field("password"), "{redeemed} {minutes}: {}", opened.text());
+        assert_eq!(app.count("SELECT COUNT(*) FROM auth_codes").await, codes);
+        app.clock.advance(Duration::from_mins(10));
+    }
+}

@@ -5,6 +5,7 @@ use flows::{
     token::GRANT_TYPES,
 };
 use keys::Algorithm;
+use reqwest::Method;
 use serde_json::json;
 use vestibule_tests::{
     app::TestApp,
@@ -85,7 +86,9 @@ async fn client_authentication_must_match_registration(engine: Engine) {
         let landed = app.browser().sign_in(&app, &client, &patient).await;
         // With another authentication method than the pinned one: refused, and the code stays valid.
         let other = if method == AuthMethod::Basic { AuthMethod::Post } else { AuthMethod::Basic };
-        let wrong = Client { auth_method: other, ..client.clone() };
+        // An empty secret would be none, which is right for a public client.
+        let secret = client.secret.clone().or_else(|| Some("made-up".to_owned()));
+        let wrong = Client { auth_method: other, secret, ..client.clone() };
         let answer = wrong.redeem(&app, &landed).await;
         assert_eq!(
             (answer.status.as_u16(), &answer.json()["error"]),
@@ -93,6 +96,38 @@ async fn client_authentication_must_match_registration(engine: Engine) {
             "{id}"
         );
         assert!(client.redeem_tokens(&app, &landed).await["id_token"].is_string(), "{id}");
+    }
+}
+
+/// Libraries send a public client as `Basic id:`; an empty secret is absent, as in a body. `resource` may come twice (RFC
+/// 8707, section 2).
+#[apply(both_engines)]
+async fn empty_basic_secret_is_absent(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (patient, browser) = (app.patient("Mere").await, app.browser());
+    for (id, method, status) in [
+        ("app", AuthMethod::None, 200),
+        ("web", AuthMethod::Basic, 401),
+        ("form", AuthMethod::Post, 401),
+    ] {
+        let client =
+            app.client_with(id, |new| new.metadata.token_endpoint_auth_method = method).await;
+        let landed = app.browser().sign_in(&app, &client, &patient).await;
+        let basic = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{id}:"));
+        let header = format!("Basic {basic}");
+        let (code, resource) = (landed.code(), "https://api.example/");
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("redirect_uri", &landed.pending.redirect_uri),
+            ("code_verifier", &landed.pending.verifier),
+            ("resource", resource),
+            ("resource", "urn:other"),
+        ];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers = [("authorization", header.as_str())];
+        let answer = browser.send(Method::POST, "/oauth2/token", &headers, Some(&fields)).await;
+        assert_eq!(answer.status, status, "{id}: {}", answer.body);
     }
 }
 

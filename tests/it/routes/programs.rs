@@ -36,12 +36,47 @@ async fn documents_are_cacheable_cross_origin() {
             assert_eq!(answer.body.is_empty(), method == "HEAD", "{path}");
         }
     }
+    let (_, icon) = page.body.split_once("<link rel=\"icon\"").expect("an icon");
+    let (_, icon) = icon.split_once("href=\"").expect("its address");
+    let answer = browser.get(icon.split('"').next().expect("a whole tag")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "image/png"));
+    assert!(answer.header("cache-control").contains("immutable"));
     let answer = browser.get(&style_sheet).await;
     assert!(answer.header("content-type").starts_with("text/css"), "{style_sheet}");
     assert!(
         answer.header("cache-control").contains("immutable"),
         "its name changes with its content"
     );
+}
+
+/// A browser asks first when a page adds a header: tracing, a protocol's version (Fetch, "CORS protocol").
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn document_preflight_allows_any_header() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let browser = app.browser();
+    for route in routes_of(&[Class::Document]) {
+        let asked = [
+            ELSEWHERE[0],
+            ("access-control-request-method", "GET"),
+            (
+                "access-control-request-headers",
+                "MCP-Protocol-Version, traceparent,baggage, no\tname",
+            ),
+        ];
+        let answer = send(&browser, "OPTIONS", &address(route), &asked).await;
+        assert_eq!(answer.status, 204, "{}", route.path);
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{}", route.path);
+        assert_eq!(answer.header("access-control-allow-methods"), "GET, HEAD", "{}", route.path);
+        let allowed = answer.header("access-control-allow-headers");
+        assert_eq!(allowed, "mcp-protocol-version, traceparent, baggage", "{}", route.path);
+        assert_eq!(answer.header("access-control-allow-credentials"), "", "{}", route.path);
+        let bare = send(&browser, "OPTIONS", &address(route), &asked[..2]).await;
+        assert_eq!(bare.status, 204, "{}", route.path);
+        assert_eq!(bare.header("access-control-allow-headers"), "", "{}", route.path);
+        // Without a method asked for it is no preflight.
+        let plain = send(&browser, "OPTIONS", &address(route), &asked[..1]).await;
+        assert_eq!(plain.status, 405, "{}", route.path);
+    }
 }
 
 /// Another origin can neither detect a session nor use it.

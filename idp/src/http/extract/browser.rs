@@ -39,6 +39,8 @@ pub(in crate::http) struct BrowserRequest {
     pub(in crate::http) new_language_cookie: Option<HeaderValue>,
     /// Whether a page of ours or the person's own typing led to it, as far as the browser says.
     pub(in crate::http) same_origin: bool,
+    /// Whether a page of ours led to it, and neither the person's typing nor a bookmark did.
+    pub(in crate::http) from_own_page: bool,
     /// The limit that its network is beyond: then only a post of a known device is accepted, within a limit of its own.
     pub(in crate::http) rate_limited: Option<RateLimited>,
     /// Whether it is a post that is still to be counted: see [`PostCount::Deferred`].
@@ -83,6 +85,7 @@ impl FromRequestParts<App> for BrowserRequest {
             language_choice: app.cookies.language_choice(headers),
             new_language_cookie: None,
             same_origin: is_same_origin(headers),
+            from_own_page: is_from_own_page(app, headers),
             rate_limited,
             count_deferred,
         })
@@ -133,4 +136,16 @@ fn is_top_level(headers: &HeaderMap) -> bool {
 /// By Fetch metadata. A browser without it is trusted.
 fn is_same_origin(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
+}
+
+/// By Fetch metadata, or by `Referer` for a browser without it: our pages send it to us alone (decision 22).
+fn is_from_own_page(app: &App, headers: &HeaderMap) -> bool {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (header("sec-fetch-site"), header("referer")) {
+        (Some(site), _) => site == "same-origin",
+        (None, Some(referrer)) => {
+            url::Url::parse(referrer).is_ok_and(|url| url.origin() == app.issuer.url().origin())
+        }
+        (None, None) => false,
+    }
 }

@@ -1,5 +1,7 @@
 //! The one log line of a request.
 
+use std::borrow::Cow;
+
 use axum::http::{Method, StatusCode};
 use flows::{Trace, observer::ClientSlot};
 use store::Timestamp;
@@ -11,15 +13,15 @@ use crate::{http::error::Failure, metrics::known_method};
 pub(super) struct RequestLog {
     /// A known method, or `other`: text of the client is not logged.
     method: &'static str,
-    /// The path in the list of routes, without the client's values.
-    path: &'static str,
+    /// The path in the list of routes, without the client's values; of a path without a route what [`clean_path`] leaves.
+    path: Cow<'static, str>,
     started: Timestamp,
     /// Set by the flow that identifies the client.
     pub(super) client_slot: ClientSlot,
 }
 
 impl RequestLog {
-    pub(super) fn begin(path: &'static str, method: &Method, started: Timestamp) -> Self {
+    pub(super) fn begin(path: Cow<'static, str>, method: &Method, started: Timestamp) -> Self {
         Self { method: known_method(method), path, started, client_slot: ClientSlot::default() }
     }
 
@@ -32,7 +34,7 @@ impl RequestLog {
         failure: Option<&Failure>,
     ) {
         let millis = u64::try_from(now.since(self.started).as_millis()).unwrap_or(u64::MAX);
-        let Self { method, path, .. } = self;
+        let (method, path) = (self.method, &*self.path);
         let (status, reference, client) =
             (status.as_u16(), &trace.reference, self.client_slot.get());
         let network = &trace.client_address_text();
@@ -70,5 +72,53 @@ impl RequestLog {
                 );
             }
         }
+    }
+}
+
+/// The most characters of a path without a route that are logged.
+const PATH_SHOWN: usize = 48;
+/// A longer segment of it may be a token, one with more digits a number of a person or a code.
+const SEGMENT_SHOWN: usize = 24;
+const DIGITS_SHOWN: usize = 3;
+
+/// The beginning of a path without a route, so that an operator sees what is asked for. It is text of the client: a segment
+/// that looks like anything but a name of a file or folder is replaced.
+pub(super) fn clean_path(path: &str) -> String {
+    let segments = path.split('/').map(|segment| if is_plain(segment) { segment } else { "?" });
+    let mut clean = segments.collect::<Vec<_>>().join("/");
+    if clean.len() > PATH_SHOWN {
+        clean.truncate(PATH_SHOWN);
+        clean.push_str("..");
+    }
+    clean
+}
+
+fn is_plain(segment: &str) -> bool {
+    segment.len() <= SEGMENT_SHOWN
+        && segment.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_'))
+        && segment.bytes().filter(u8::is_ascii_digit).count() <= DIGITS_SHOWN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean_path;
+
+    #[test]
+    fn unknown_path_is_cut_and_cleaned() {
+        for (path, logged) in [
+            ("/", "/"),
+            ("/favicon.ico", "/favicon.ico"),
+            ("/oauth2/token/", "/oauth2/token/"),
+            ("/wp-login.php", "/wp-login.php"),
+            ("/LOGIN/password", "/?/password"),
+            ("/anna.walker@example.nz", "/?"),
+            ("/code/184266", "/code/?"),
+            ("/a\nrequest \u{1b}[31m", "/?"),
+            ("/eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIx/me", "/?/me"),
+            ("/abcdefghijklmnopqrstuvwxyz", "/?"),
+        ] {
+            assert_eq!(clean_path(path), logged, "{path}");
+        }
+        assert_eq!(clean_path(&"/x".repeat(500)), format!("{}..", "/x".repeat(24)));
     }
 }

@@ -5,19 +5,26 @@
 //!   └────────┴───────────┴──────────────────┴── refused ──────────────▶
 //! ```
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+};
 
 use axum::{
     Json,
     extract::{ConnectInfo, Request, State},
-    http::{HeaderValue, Method, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use flows::{Trace, actor::Actor};
 use tracing::Instrument;
 
-use super::{cancellation, cors, headers, post_limit, request_log::RequestLog, span};
+use super::{
+    cancellation, cors, headers, post_limit,
+    request_log::{RequestLog, clean_path},
+    span,
+};
 use crate::{
     app::App,
     http::{
@@ -52,7 +59,7 @@ pub(in crate::http) async fn handle(
 
 async fn process(app: &App, route: &'static Route, mut request: Request, next: Next) -> Response {
     let policy = route.class.policy();
-    let exchange = Exchange::new(app, route.path, &request);
+    let exchange = Exchange::new(app, route.path.into(), &request);
     let origin = cors::allowed_origin(app, policy.origins, &request);
     let admitted = match check_request(app, policy, &request) {
         Ok(CountsAgainstNetwork::Yes) => {
@@ -62,7 +69,9 @@ async fn process(app: &App, route: &'static Route, mut request: Request, next: N
         Err(failure) => Err(failure),
     };
     let response = match admitted {
-        Ok(_) if cors::is_preflight(&request, origin.as_ref()) => cors::preflight(),
+        Ok(_) if cors::is_preflight(&request, policy.origins, origin.as_ref()) => {
+            cors::preflight(&request, policy.origins)
+        }
         Ok(post_count) => {
             let (trace, client_slot) = (exchange.trace.clone(), exchange.log.client_slot.clone());
             request.extensions_mut().insert(RequestContext {
@@ -77,14 +86,20 @@ async fn process(app: &App, route: &'static Route, mut request: Request, next: N
     };
     let mut response = exchange.finish(app, policy, route.realm(), response);
     cors::set_headers(response.headers_mut(), policy.origins, origin);
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED
+        && let Ok(methods) = HeaderValue::try_from(route.allowed_methods())
+    {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
     response
 }
 
 /// Answers a request that no route matches.
 pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) -> Response {
     let (watch, method) = (app.clock.stopwatch(), request.method().clone());
-    // An unknown path is text of the client, and is not logged.
-    let exchange = Exchange::new(&app, "", &request);
+    // An unknown path is text of the client.
+    let path = clean_path(request.uri().path());
+    let exchange = Exchange::new(&app, path.into(), &request);
     let ours = is_our_host(&app, &request);
     let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
     let response = exchange.finish(&app, Class::Page.policy(), "", failure.into_response());
@@ -113,6 +128,9 @@ fn check_request(
     if !is_our_host(app, request) {
         return Err(Failure::Misdirected);
     }
+    if !policy.is_constant {
+        check_intent(request)?;
+    }
     if !policy.is_constant && app.live.clock_is_off() {
         return Err(Failure::Unavailable("the clock of this replica is off".to_owned()));
     }
@@ -126,14 +144,34 @@ fn check_request(
     }
 }
 
+/// Only a person's navigation, a post or a call of a program acts: HEAD asks about a page, and a browser that loads ahead
+/// shows it to no one (misuse case 19).
+fn check_intent(request: &Request) -> Result<(), Failure> {
+    if request.method() == Method::HEAD {
+        return Err(Failure::MethodNotAllowed);
+    }
+    if is_speculative(request.headers()) {
+        return Err(Failure::Speculative);
+    }
+    Ok(())
+}
+
+/// Whether a browser loads a page ahead of the person's click (Fetch, "`Sec-Purpose`"; the other two names are older).
+/// After a 503 it asks again, without the header, at the click.
+fn is_speculative(headers: &HeaderMap) -> bool {
+    let values = ["sec-purpose", "purpose", "x-moz"].map(|name| headers.get_all(name));
+    values.iter().flatten().any(|value| {
+        value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("prefetch"))
+    })
+}
+
 /// Absolute addresses come from configuration alone, and a request for another Host is refused (misuse case 50). So is one
 /// with two Host headers, which two servers could read differently (RFC 9112, section 3.2).
 fn is_our_host(app: &App, request: &Request) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (host, another) = (hosts.next().and_then(|value| value.to_str().ok()), hosts.next());
     let requested_host = request.uri().authority().map(axum::http::uri::Authority::as_str).or(host);
-    another.is_none()
-        && requested_host.is_some_and(|asked| asked.eq_ignore_ascii_case(app.issuer.authority()))
+    another.is_none() && requested_host.is_some_and(|asked| app.issuer.has_authority(asked))
 }
 
 /// By Fetch metadata, or by Origin for browsers without it. A request with neither is not from a browser (the scheme of Go
@@ -142,7 +180,7 @@ fn is_cross_site(app: &App, request: &Request) -> bool {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     match (header("sec-fetch-site"), header("origin")) {
         (Some(site), _) => !matches!(site, "same-origin" | "none"),
-        (None, Some(origin)) => !origin.eq_ignore_ascii_case(app.issuer.as_str()),
+        (None, Some(origin)) => !app.issuer.has_origin(origin),
         (None, None) => false,
     }
 }
@@ -161,7 +199,7 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn new(app: &App, path: &'static str, request: &Request) -> Self {
+    fn new(app: &App, path: Cow<'static, str>, request: &Request) -> Self {
         let trace = Trace {
             reference: flows::cx::generate_reference(&app.rng),
             client_address: client_ip(app, request),

@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use flows::{
     admission::PostedStep,
-    authorize::AuthorizePage,
+    authorize::{self, AuthorizePage},
     consent::{self, ConsentDecision, ConsentOutcome},
     interaction::Need,
     request::AuthorizationRequest,
@@ -47,7 +47,12 @@ pub(in crate::http) async fn get(
         Need::Consent => consent_page(&app, &request, &about),
         // Answered before, and opened again from the history: it can be answered again.
         Need::Confirm | Need::Nothing => confirm_page(&app, &request, &about),
-        Need::SignIn | Need::Refuse(_) => Err(Failure::StartAgain),
+        // Answered, and opened again later: the request needs another sign-in.
+        Need::SignIn => {
+            let sealed = authorize::seal_request(&request.cx, question.request)?;
+            Ok(page::see_other(&posted_address(&sealed)))
+        }
+        Need::Refuse(_) => Err(Failure::StartAgain),
     }
 }
 

@@ -113,11 +113,14 @@ async fn visit_repeated_codes(walk: &mut Walk<'_>, portal: &Client) {
 
 /// Every failure by name; those that a browser can reach are reached through it. The database is unusable afterwards.
 pub(super) async fn visit_failure_pages(walk: &mut Walk<'_>, portal: &Client) {
-    let issuer = walk.app.issuer().to_owned();
+    walk.start(portal, &[]).await;
     for name in page_list::failures() {
         let (language, page) = (walk.language, name.replace('-', "_"));
-        let to = format!("{issuer}/language?to={language}&page={page}&reference=K4M9TX");
-        walk.tab.open(to).await;
+        // Only a link of our own page leads there.
+        let to = format!("/language?to={language}&page={page}&reference=K4M9TX");
+        let link = format!("document.querySelector('nav a').href = '{to}'; true");
+        assert!(walk.tab.evaluate::<bool>(&link).await);
+        walk.tab.submit("nav a").await;
         walk.check_variant(&format!("failure-{name}")).await;
     }
     walk.start(portal, &[]).await;
@@ -129,6 +132,6 @@ pub(super) async fn visit_failure_pages(walk: &mut Walk<'_>, portal: &Client) {
     walk.app.replica_db().close().await;
     walk.submit_credentials("mere@patients.example", "not the password").await;
     walk.check_variant("password-away").await;
-    walk.tab.open(format!("{issuer}/login/code?attempt=x")).await;
+    walk.tab.open(format!("{}/login/code?attempt=x", walk.app.issuer())).await;
     walk.check_variant("failure-away").await;
 }
