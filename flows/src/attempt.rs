@@ -107,7 +107,7 @@ pub enum AttemptLookup {
     /// A completed attempt of this browser, named with the cookie that it had before (a double click).
     PreviousCookie(Box<LoadedAttempt>),
     /// A genuine page that can no longer be posted. Nothing is proven in it, so its request can be shown on a new one.
-    Stale(StalePage),
+    Stale(Box<StalePage>),
     /// Nothing that can be continued: the browser starts again.
     NotFound,
 }
@@ -268,7 +268,7 @@ fn classify(
             let stale = stale_reason(cx, browser_context, &sealed);
             let SealedAttempt { id, at, purpose, request, .. } = *sealed;
             match stale {
-                Some(reason) => AttemptLookup::Stale(StalePage { request, purpose, reason }),
+                Some(reason) => AttemptLookup::Stale(Box::new(StalePage { request, purpose, reason })),
                 None => AttemptLookup::ThisBrowser(Attempt::Sealed {
                     id,
                     at,

@@ -6,7 +6,7 @@ use store::{Sql, session::SessionWithConsent};
 
 use crate::{
     Cx, Result, attempt,
-    attempt::{Attempt, AttemptLookup, BrowserContext, LoadedAttempt, Purpose, StalePage},
+    attempt::{Attempt, AttemptLookup, BrowserContext, LoadedAttempt, Purpose},
     audit::{self, event, outcome::Refused},
     authorize::{self, AuthorizePage, ClientRedirect, code_redirect, error_redirect},
     client::Client,
@@ -130,8 +130,8 @@ pub async fn find_stale(
 ) -> Result<Option<String>> {
     let mut conn = cx.db.read().await?;
     match attempt::find(cx, &mut conn, browser_context, name).await? {
-        AttemptLookup::Stale(StalePage { request, purpose: Purpose::Ask, .. }) => {
-            authorize::seal_request(cx, request).map(Some)
+        AttemptLookup::Stale(page) if page.purpose == Purpose::Ask => {
+            authorize::seal_request(cx, page.request).map(Some)
         }
         AttemptLookup::Stale(_)
         | AttemptLookup::ThisBrowser(_)

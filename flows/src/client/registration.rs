@@ -188,7 +188,7 @@ pub async fn edit(
             }
             let algorithm = |client: &Client| client.metadata.id_token_signed_response_alg;
             let signs = (algorithm(&before) != algorithm(&client)).then_some(());
-            let changed: Vec<String> = changes.keys().cloned().collect();
+            let names: Vec<String> = changes.keys().cloned().collect();
             let detail = event::ClientChanged {
                 id_token_signed_response_alg: signs.map(|()| algorithm(&client)),
                 before: signs.map(|()| algorithm(&before)),
@@ -197,7 +197,7 @@ pub async fn edit(
             };
             let entry = audit::AuditEntry::done(detail).by(authority).client(id);
             audit::record(cx, tx, entry).await?;
-            Ok(Ok(EditedClient { client, changed, secret }))
+            Ok(Ok(EditedClient { client, changed: names, secret }))
         })
         .await
 }

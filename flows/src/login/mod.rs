@@ -186,7 +186,7 @@ fn attempt_or_answer(
 ) -> Result<Result<Attempt, Answer>> {
     Ok(match found {
         AttemptLookup::ThisBrowser(attempt) => Ok(attempt),
-        AttemptLookup::Stale(page) => Err(answer_stale(cx, browser_context, page)?),
+        AttemptLookup::Stale(page) => Err(answer_stale(cx, browser_context, *page)?),
         AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => Err(Answer::StartAgain),
     })
 }

@@ -152,7 +152,7 @@ async fn judge_admitted(
     let attempt = match found {
         AttemptLookup::ThisBrowser(attempt) => attempt,
         AttemptLookup::Stale(page) => {
-            return Ok(Judgement::without_failure(answer_stale(cx, browser_context, page)?));
+            return Ok(Judgement::without_failure(answer_stale(cx, browser_context, *page)?));
         }
         AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => {
             return Ok(Judgement::without_failure(Answer::StartAgain));

@@ -57,7 +57,7 @@ fn step_address(step: &str, params: &Params) -> Option<String> {
 /// Shows a page without a form again, in the other language: to a person who comes from it. Any other link would show a
 /// notice of ours that is not true, such as "You are signed out".
 fn repeat_page(app: &App, request: &BrowserRequest, params: &Params) -> Result<Response, Failure> {
-    if !(request.from_own_page && request.top_level) {
+    if !(request.from_own_page && request.browser_context.top_level) {
         return Err(Failure::NotFound);
     }
     let name = params.get("page").ok_or(Failure::NotFound)?;

@@ -38,13 +38,11 @@ pub(in crate::http) async fn post(
         let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited };
         return respond(&app, &request, posted, answer).await;
     }
-    let answer = match cancel_or_restart(&request, &form, attempt).await? {
-        Some(answer) => answer,
-        None => {
-            let (cx, browser_context) = (&request.cx, &request.browser_context);
-            let typed = form.text("new_password");
-            login::new_password::post(cx, browser_context, attempt, typed).await?
-        }
+    let answer = if let Some(answer) = cancel_or_restart(&request, &form, attempt).await? {
+        answer
+    } else {
+        let (cx, browser_context) = (&request.cx, &request.browser_context);
+        login::new_password::post(cx, browser_context, attempt, form.text("new_password")).await?
     };
     respond(&app, &request, posted, answer).await
 }
