@@ -307,9 +307,9 @@ impl SetClient {
         let secret = edited.secret.as_ref().map(keys::OpaqueToken::reveal);
         if as_json {
             let mut document = document(&edited.client)?;
-            document["changed"] = edited.changed.into();
-            if let Some(secret) = secret {
-                document["client_secret"] = secret.into();
+            if let Value::Object(members) = &mut document {
+                members.insert("changed".to_owned(), edited.changed.into());
+                members.extend(secret.map(|secret| ("client_secret".to_owned(), secret.into())));
             }
             print::json(&document);
             return Ok(());
