@@ -176,8 +176,8 @@ pub async fn edit(
                 Ok(both) => both,
                 Err(why) => return Ok(Err(why)),
             };
-            let changes = changes(&before, &client)?;
-            if changes.is_empty() {
+            let differing = differing_members(&before, &client)?;
+            if differing.is_empty() {
                 return Ok(Ok(EditedClient { client, changed: Vec::new(), secret: None }));
             }
             let (needs, has) = (client.is_confidential(), before.is_confidential());
@@ -188,16 +188,16 @@ pub async fn edit(
             }
             let algorithm = |client: &Client| client.metadata.id_token_signed_response_alg;
             let signs = (algorithm(&before) != algorithm(&client)).then_some(());
-            let names: Vec<String> = changes.keys().cloned().collect();
+            let changed: Vec<String> = differing.keys().cloned().collect();
             let detail = event::ClientChanged {
                 id_token_signed_response_alg: signs.map(|()| algorithm(&client)),
                 before: signs.map(|()| algorithm(&before)),
                 client_secret: (needs != has).then_some(if needs { "added" } else { "removed" }),
-                changes: Some(changes),
+                changes: Some(differing),
             };
             let entry = audit::AuditEntry::done(detail).by(authority).client(id);
             audit::record(cx, tx, entry).await?;
-            Ok(Ok(EditedClient { client, changed: names, secret }))
+            Ok(Ok(EditedClient { client, changed, secret }))
         })
         .await
 }
@@ -231,7 +231,7 @@ async fn edit_documents(
 }
 
 /// The members that differ, each with its values before and after.
-fn changes(before: &Client, after: &Client) -> Result<Map<String, Value>> {
+fn differing_members(before: &Client, after: &Client) -> Result<Map<String, Value>> {
     let (before, after) = (members(before)?, members(after)?);
     let differ = after.into_iter().filter_map(|(name, value)| {
         let old = before.get(&name).cloned().unwrap_or(Value::Null);

@@ -307,7 +307,7 @@ impl SetClient {
         let secret = edited.secret.as_ref().map(keys::OpaqueToken::reveal);
         if as_json {
             let mut document = document(&edited.client)?;
-            if let Some(members) = document.as_object_mut() {
+            if let Value::Object(members) = &mut document {
                 members.insert("changed".to_owned(), edited.changed.into());
                 members.extend(secret.map(|secret| ("client_secret".to_owned(), secret.into())));
             }
