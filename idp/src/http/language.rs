@@ -12,7 +12,7 @@ use flows::request::Params;
 
 use super::{
     error::Failure,
-    extract::{BrowserRequest, Query},
+    extract::{BrowserRequest, Initiator, Query},
     oidc::logout,
     page,
     step::{REFUSED, Step},
@@ -35,7 +35,7 @@ pub(super) async fn get(
         .and_then(|to| Locale::ALL.into_iter().find(|locale| locale.tag() == to))
         .ok_or(Failure::NotFound)?;
     // Another site may link here, but must not choose a person's language.
-    if request.same_origin && request.browser_context.top_level {
+    if request.initiator != Initiator::OtherSite && request.browser_context.top_level {
         request.set_language(&app, LanguageChoice::from_user(locale));
     }
     let mut response = match params.get("step") {
@@ -57,7 +57,7 @@ fn step_address(step: &str, params: &Params) -> Option<String> {
 /// Shows a page without a form again, in the other language: to a person who comes from it. Any other link would show a
 /// notice of ours that is not true, such as "You are signed out".
 fn repeat_page(app: &App, request: &BrowserRequest, params: &Params) -> Result<Response, Failure> {
-    if !(request.from_own_page && request.browser_context.top_level) {
+    if !(request.initiator == Initiator::OwnPage && request.browser_context.top_level) {
         return Err(Failure::NotFound);
     }
     let name = params.get("page").ok_or(Failure::NotFound)?;

@@ -20,6 +20,17 @@ use crate::{
     view::{Frame, messages::PageText},
 };
 
+/// What led to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Initiator {
+    /// A page of ours.
+    OwnPage,
+    /// The person, by typing or by a bookmark; or a browser that does not say.
+    Person,
+    /// A page of another site.
+    OtherSite,
+}
+
 /// A request from a browser.
 #[derive(Debug)]
 pub(in crate::http) struct BrowserRequest {
@@ -37,10 +48,8 @@ pub(in crate::http) struct BrowserRequest {
     language_choice: LanguageChoice,
     /// A cookie for a browser that is to remember another language.
     pub(in crate::http) new_language_cookie: Option<HeaderValue>,
-    /// Whether a page of ours or the person's own typing led to it, as far as the browser says.
-    pub(in crate::http) same_origin: bool,
-    /// Whether a page of ours led to it, and neither the person's typing nor a bookmark did.
-    pub(in crate::http) from_own_page: bool,
+    /// What led to it, as far as the browser says.
+    pub(in crate::http) initiator: Initiator,
     /// The limit that its network is beyond: then only a post of a known device is accepted, within a limit of its own.
     pub(in crate::http) rate_limited: Option<RateLimited>,
     /// Whether it is a post that is still to be counted: see [`PostCount::Deferred`].
@@ -84,8 +93,7 @@ impl FromRequestParts<App> for BrowserRequest {
             locale,
             language_choice: app.cookies.language_choice(headers),
             new_language_cookie: None,
-            same_origin: is_same_origin(headers),
-            from_own_page: is_from_own_page(app, headers),
+            initiator: initiator(app, headers),
             rate_limited,
             count_deferred,
         })
@@ -133,19 +141,18 @@ fn is_top_level(headers: &HeaderMap) -> bool {
     says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
 }
 
-/// By Fetch metadata. A browser without it is trusted.
-fn is_same_origin(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
-}
-
-/// By Fetch metadata, or by `Referer` for a browser without it: our pages send it to us alone (decision 22).
-fn is_from_own_page(app: &App, headers: &HeaderMap) -> bool {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+/// By Fetch metadata. A browser without it is trusted, and names a page of ours in `Referer`: our pages send it to us alone
+/// (decision 22).
+fn initiator(app: &App, headers: &HeaderMap) -> Initiator {
+    let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let is_ours = |url: url::Url| url.origin() == app.issuer.url().origin();
     match (header("sec-fetch-site"), header("referer")) {
-        (Some(site), _) => site == "same-origin",
-        (None, Some(referrer)) => {
-            url::Url::parse(referrer).is_ok_and(|url| url.origin() == app.issuer.url().origin())
+        (Some("same-origin"), _) => Initiator::OwnPage,
+        (Some("none"), _) => Initiator::Person,
+        (Some(_), _) => Initiator::OtherSite,
+        (None, Some(referrer)) if url::Url::parse(referrer).is_ok_and(is_ours) => {
+            Initiator::OwnPage
         }
-        (None, None) => false,
+        (None, _) => Initiator::Person,
     }
 }

@@ -10,7 +10,7 @@ mod form;
 
 pub use address::client_address;
 pub(super) use bearer::BearerCall;
-pub(super) use browser::{BrowserRequest, request_locale};
+pub(super) use browser::{BrowserRequest, Initiator, request_locale};
 pub(super) use caller::{Anyone, called_by};
 pub(super) use client::ClientCall;
 pub(super) use context::{PostCount, RequestContext};
