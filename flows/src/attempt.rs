@@ -268,7 +268,9 @@ fn classify(
             let stale = stale_reason(cx, browser_context, &sealed);
             let SealedAttempt { id, at, purpose, request, .. } = *sealed;
             match stale {
-                Some(reason) => AttemptLookup::Stale(Box::new(StalePage { request, purpose, reason })),
+                Some(reason) => {
+                    AttemptLookup::Stale(Box::new(StalePage { request, purpose, reason }))
+                }
                 None => AttemptLookup::ThisBrowser(Attempt::Sealed {
                     id,
                     at,
