@@ -2,6 +2,7 @@
 
 mod architecture;
 mod audit;
+mod brand;
 mod cli;
 mod client_metadata;
 mod client_secret;

@@ -3,3 +3,5 @@
 mod journey;
 mod keyboard;
 mod screens;
+mod script;
+mod small_screen;
