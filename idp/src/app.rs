@@ -15,6 +15,7 @@ use store::{Db, EphemeralCounters};
 use tokio::sync::watch;
 
 use crate::{
+    brand::Brand,
     clock::Clock,
     config::{BrandConfig, Issuer, ProxiesConfig},
     health::Health,
@@ -32,7 +33,7 @@ use crate::{
 pub struct AppDependencies {
     /// The issuer.
     pub issuer: Issuer,
-    /// Name, support line and time zone.
+    /// Name, home, look, support line and time zone.
     pub brand: BrandConfig,
     /// The proxies whose `X-Forwarded-For` counts.
     pub proxies: ProxiesConfig,
@@ -64,8 +65,8 @@ pub struct AppInner {
     /// The issuer.
     pub issuer: Issuer,
     issuer_text: Arc<str>,
-    /// Name, support line and time zone.
-    pub brand: BrandConfig,
+    /// Name, home, look, support line and time zone, and the assets made of them.
+    pub brand: Brand,
     /// The proxies whose `X-Forwarded-For` counts.
     pub proxies: ProxiesConfig,
     /// The database.
@@ -136,7 +137,7 @@ impl App {
             .concat(),
             issuer: dependencies.issuer,
             issuer_text,
-            brand: dependencies.brand,
+            brand: Brand::load(dependencies.brand),
             proxies: dependencies.proxies,
             health: Health::new(
                 dependencies.db.clone(),

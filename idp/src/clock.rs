@@ -151,6 +151,24 @@ pub(crate) fn time_of_day(at: Timestamp, zone: &TimeZone) -> (String, &'static s
     (at.strftime("%-I:%M").to_string(), part)
 }
 
+/// The zone of a moment as people write it: `NZDT`, or `UTC+07:00` where it has no letters of its own.
+#[must_use]
+pub(crate) fn zone_name(at: Timestamp, zone: &TimeZone) -> String {
+    let at = zoned(at, zone);
+    let name = at.strftime("%Z").to_string();
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return name;
+    }
+    at.strftime("UTC%:z").to_string()
+}
+
+/// Whether clocks are changed within a day of a moment, so that a time of day alone may be read wrongly.
+#[must_use]
+pub(crate) fn is_near_clock_change(at: Timestamp, zone: &TimeZone) -> bool {
+    let day = Duration::from_hours(24);
+    zoned(at.minus(day), zone).offset() != zoned(at.plus(day), zone).offset()
+}
+
 /// Whether two moments are on the same day in `zone`.
 #[must_use]
 pub(crate) fn is_same_day(one: Timestamp, other: Timestamp, zone: &TimeZone) -> bool {
@@ -235,6 +253,33 @@ mod tests {
         assert_eq!(clock_time(at("2026-11-24T11:05:00Z"), &zone), "12:05 am");
         assert_eq!(clock_time(at("2026-06-24T00:00:00Z"), &zone), "12:00 pm");
         assert_eq!(clock_time(at("2026-11-24T21:56:00Z"), &TimeZone::UTC), "9:56 pm");
+    }
+
+    #[test]
+    fn zone_has_letters_or_its_offset() {
+        let at = at("2026-11-23T20:41:00Z");
+        for (zone, name) in [
+            ("Pacific/Auckland", "NZDT"),
+            ("Pacific/Chatham", "UTC+13:45"),
+            ("Asia/Bangkok", "UTC+07:00"),
+            ("UTC", "UTC"),
+        ] {
+            assert_eq!(zone_name(at, &TimeZone::get(zone).unwrap()), name);
+        }
+    }
+
+    #[test]
+    fn clock_change_is_noticed_a_day_around() {
+        let zone = TimeZone::get("Pacific/Auckland").unwrap();
+        for (moment, is_near) in [
+            ("2026-04-03T13:00:00Z", false),
+            ("2026-04-04T13:50:00Z", true),
+            ("2026-04-05T13:00:00Z", true),
+            ("2026-04-06T13:00:00Z", false),
+            ("2026-09-26T14:00:00Z", true),
+        ] {
+            assert_eq!(is_near_clock_change(at(moment), &zone), is_near, "{moment}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! One rule: a handler extracts, calls one flow, and renders. The flow decides what may happen.
 
 pub mod app;
+mod brand;
 mod cached;
 mod check;
 pub mod cli;

@@ -149,9 +149,15 @@ async fn serve_names_missing_configuration_keys() {
     serve.arg(&file);
     let (code, out, error) = run(serve, "").await;
     assert_eq!((code, out.as_str()), (1, ""));
-    for key in
-        ["issuer", "database.url", "smtp.host", "smtp.hots", "smtp.from_address", "keys.root_file"]
-    {
+    for key in [
+        "issuer",
+        "brand.home",
+        "database.url",
+        "smtp.host",
+        "smtp.hots",
+        "smtp.from_address",
+        "keys.root_file",
+    ] {
         assert!(error.contains(&format!("idp: {key}: ")), "{key}: {error}");
     }
     let (code, _, error) = run(command(&["serve"]), "").await;

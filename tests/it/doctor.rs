@@ -63,7 +63,9 @@ async fn check_config_and_serve_refuse_alike() {
     let db = TestDb::create(Engine::Sqlite).await;
     let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
     let (code, out, error) = run_with_env(&served, &["check-config"], &[]).await;
-    assert_eq!((code, out.as_str()), (0, "The configuration is valid.\n"), "{error}");
+    assert_eq!(code, 0, "{error}");
+    assert!(out.starts_with("warning  brand.support: is not set"), "{out}");
+    assert!(out.ends_with("The configuration is valid.\n"), "{out}");
     let folder = tempfile::TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     write_private_file(Path::new(&at("short.key")), b"short");
@@ -77,7 +79,10 @@ async fn check_config_and_serve_refuse_alike() {
     let open = format!("a={}", at("open.key"));
     let away = format!("a={}", at("none.key"));
     let https = ("IDP__ISSUER", "https://localhost:8443");
-    let cases: [(&[(&str, &str)], &str); 8] = [
+    let cases: [(&[(&str, &str)], &str); 11] = [
+        (&[("IDP__BRAND__LOGO", &elsewhere)], "brand.logo: "),
+        (&[("IDP__BRAND__LOGO", &at("short.key"))], "is neither a PNG nor an SVG"),
+        (&[("IDP__BRAND__COLOUR", "#ffcc00")], "brand.colour: `#ffcc00` is too pale"),
         (&[("IDP__KEYS__ROOT_FILE", &away)], "keys.root_file: "),
         (&[("IDP__KEYS__ROOT_FILE", &short)], "keys.root_file: "),
         (&[("IDP__KEYS__ROOT_FILE", &open)], "can be read by every account of this machine"),

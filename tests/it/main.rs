@@ -2,6 +2,7 @@
 
 mod architecture;
 mod audit;
+mod brand;
 mod cli;
 mod client_changes;
 mod client_metadata;

@@ -36,7 +36,7 @@ use crate::{
 
 mod config;
 
-pub use config::{TEST_ROOT_KEYS, root_keys, root_keys_of, smtp_toml};
+pub use config::{HOME, TEST_ROOT_KEYS, root_keys, root_keys_of, smtp_toml};
 use config::{brand, smtp};
 
 /// Options of a provider that a test may change.

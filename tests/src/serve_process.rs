@@ -47,8 +47,10 @@ pub fn config_toml(
          [limits]\nconnections_per_network = 4096\n\
          [database]\nurl = \"{database}\"\n\
          {ephemeral}{smtp}\
+         [brand]\nhome = \"{home}\"\n\
          [[keys.root_file]]\nid = \"test\"\nfile = \"{root}\"\n",
         smtp = crate::app::smtp_toml(mail),
+        home = crate::app::HOME,
         root = root.display(),
     )
 }

@@ -8,6 +8,7 @@
 use keys::Algorithm;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use url::Url;
 
 /// Defines an enum of names that occur in a document, from one list of them.
 macro_rules! names {
@@ -121,9 +122,22 @@ pub struct Metadata {
     pub subject_type: SubjectType,
     /// Signature of its tokens.
     pub id_token_signed_response_alg: Algorithm,
+    /// Where it says what it does with personal data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_uri: Option<String>,
     /// Members that this build does not know.
     #[serde(flatten)]
     pub(super) other: Map<String, Value>,
+}
+
+impl Metadata {
+    /// `policy_uri` as a link on our pages: the client's word, so nothing but https.
+    #[must_use]
+    pub fn privacy_link(&self) -> Option<&str> {
+        self.policy_uri.as_deref().filter(|uri| {
+            Url::parse(uri).is_ok_and(|url| url.scheme() == "https" && url.username().is_empty())
+        })
+    }
 }
 
 /// What the operator decided about a client. It shares no member with [`Metadata`]: what a client says about itself never

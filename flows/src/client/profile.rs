@@ -74,6 +74,7 @@ impl Profile {
             response_types: if has_codes { vec![ResponseType::Code] } else { Vec::new() },
             subject_type: SubjectType::Pairwise,
             id_token_signed_response_alg: Algorithm::RS256,
+            policy_uri: None,
             other: Map::new(),
         }
     }

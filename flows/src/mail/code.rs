@@ -128,6 +128,7 @@ impl From<CodeToSend> for Letter {
         let text = |name, text: &str| Fact { name, value: FactValue::Text(text.to_owned()) };
         let clock = |name, at| Fact { name, value: FactValue::Clock(at) };
         let with = challenge.asked_with.as_deref().and_then(|with| with.split_once('/'));
+        let length = Fact { name: "length", value: FactValue::Length(until.since(now)) };
         let mut details = vec![clock("time", now), clock("asked", challenge.last_requested_at)];
         if let Some((browser, system)) = with {
             details.extend([text("browser", browser), text("system", system)]);
@@ -136,7 +137,7 @@ impl From<CodeToSend> for Letter {
             category: Category::Code,
             wording: if with.is_some() { WITH_BROWSER } else { WITHOUT_BROWSER },
             code: Some(code),
-            facts: vec![text("reference", &challenge.reference), clock("until", until)],
+            facts: vec![text("reference", &challenge.reference), clock("until", until), length],
             details,
             recipient: Recipient {
                 user: challenge.user_id,

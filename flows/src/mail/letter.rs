@@ -1,5 +1,7 @@
 //! The content of a mail, as values: which texts, and the facts in them.
 
+use std::time::Duration;
+
 use keys::EmailCode;
 use store::{Timestamp, UserId, user::User};
 
@@ -45,10 +47,12 @@ pub struct Fact {
 pub enum FactValue {
     /// Verbatim.
     Text(String),
-    /// A clock time in the brand's zone.
+    /// A clock time in the brand's zone, which is named beside it.
     Clock(Timestamp),
     /// A day in the brand's zone.
     Day(Timestamp),
+    /// A length, in whole minutes.
+    Length(Duration),
 }
 
 /// The content of one mail.

@@ -22,8 +22,8 @@ const WORDING: Wording = Wording {
     subject: "mail-password-changed-subject",
     title: "mail-password-changed-title",
     lines: &[
-        "mail-password-changed-when",
         "mail-password-changed-you",
+        "mail-password-changed-when",
         "mail-password-changed-not-you",
         "mail-secret",
     ],

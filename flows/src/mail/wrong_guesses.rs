@@ -42,17 +42,17 @@ pub(crate) enum GuessKind {
 const PASSWORDS: Wording = Wording {
     subject: "mail-tried-password-subject",
     title: "mail-tried-password-title",
-    lines: &["mail-tried-password-when", "mail-tried-own", "mail-tried-you", "mail-secret"],
+    lines: &["mail-tried-you", "mail-tried-password-when", "mail-tried-own", "mail-secret"],
 };
 
 const CODES: Wording = Wording {
     subject: "mail-tried-code-subject",
     title: "mail-tried-code-title",
     lines: &[
+        "mail-tried-you",
         "mail-tried-code-when",
         "mail-tried-code-change",
         "mail-tried-own",
-        "mail-tried-you",
         "mail-secret",
     ],
 };

@@ -26,6 +26,10 @@
 {{- if $v.smtp.secret.name }}{{ $_ := set $smtp "password_file" (printf "%s/smtp-password" $dir) }}{{ end -}}
 {{- $brand := dict "name" $v.brand.name "time_zone" $v.brand.timeZone -}}
 {{- with $v.brand.support }}{{ $_ := set $brand "support" . }}{{ end -}}
+{{- $_ := set $brand "home" $v.brand.home -}}
+{{- with $v.brand.colour }}{{ $_ := set $brand "colour" . }}{{ end -}}
+{{- if $v.brand.logo.configMap }}{{ $_ := set $brand "logo" (printf "%s/logo" $dir) }}{{ end -}}
+{{- range $name, $address := $v.brand.links }}{{ with $address }}{{ $_ := set $brand (printf "links.%s" $name) . }}{{ end }}{{ end -}}
 {{- $shutdown := dict "grace" (printf "%ds" (int64 $v.shutdown.graceSeconds)) -}}
 {{- if $v.shutdown.delaySeconds }}{{ $_ := set $shutdown "delay" (printf "%ds" (int64 $v.shutdown.delaySeconds)) }}{{ end -}}
 {{- $config := dict

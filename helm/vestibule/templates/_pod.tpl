@@ -64,6 +64,15 @@ capabilities:
             - key: {{ .secret.key | quote }}
               path: root-keys/{{ .id }}
       {{- end }}
+      {{- with .Values.brand.logo }}
+      {{- if .configMap }}
+      - configMap:
+          name: {{ .configMap | quote }}
+          items:
+            - key: {{ .key | quote }}
+              path: logo
+      {{- end }}
+      {{- end }}
       {{- with .Values.tls.secretName }}
       - secret:
           name: {{ . | quote }}

@@ -1,18 +1,22 @@
 # Every text of every mail. docs/languages.md says how a language is added.
 #
-# A mail shows its title first, and mail programs show it in their lists. No text may hold an
+# A mail shows the name of the service and its title first, and mail programs show the title in their lists. $support is
+# `none` where no help line is configured. No text may hold an
 # address that could be opened: these mails have no links, so that a mail with a link is not ours.
 
 ## The mail with a code. The code must be in its title, as { $code }, and must not be in its subject.
 
 mail-code-subject = Your { $brand } sign-in code (ref { $reference }, { $time })
-mail-code-title = { $code } is your sign-in code
+mail-code-title = { $code } is your { $brand } sign-in code
 mail-code-reference = Reference: { $reference }. The sign-in page shows the same one.
-mail-code-until = It works until { $until }. Enter it in the browser where you started.
+mail-code-until = It works for { $length }, until { $until }. Enter it in the browser where you started.
 mail-code-asked = It was asked for at { $asked }, with { $browser } on { $system }.
 mail-code-asked-somewhere = It was asked for at { $asked }.
 mail-code-secret = We will never ask you for this code, and our staff never need it.
-mail-code-not-you = If you did not try to sign in, somebody may know your password. Give this code to nobody, and ask for help, so that you are asked for a new password.
+mail-code-not-you = If you did not try to sign in, somebody may know your password. Give this code to nobody, and ask for help, so that you can choose a new password{ $support ->
+    [none] .
+   *[other] : { $support }
+}
 
 ## The notice of a changed password.
 
@@ -20,7 +24,10 @@ mail-password-changed-subject = Your { $brand } password was changed ({ $day }, 
 mail-password-changed-title = Your password was changed
 mail-password-changed-when = It was changed on { $day } at { $time }.
 mail-password-changed-you = If it was you, there is nothing for you to do.
-mail-password-changed-not-you = If it was not you, ask for help at once.
+mail-password-changed-not-you = If it was not you, ask for help at once{ $support ->
+    [none] .
+   *[other] : { $support }
+}
 
 ## The notice of a forced reset.
 
@@ -32,13 +39,16 @@ mail-reset-forced-next = When you next sign in, enter your present password firs
 
 ## The notice that somebody tried. Wrong passwords, or wrong codes after the right password.
 
-mail-tried-password-subject = Somebody tried to sign in to { $brand } as you ({ $day }, { $time })
-mail-tried-password-title = Somebody tried to sign in as you and did not get in
-mail-tried-password-when = On { $day } at { $time } there had been too many wrong passwords for your account.
-mail-tried-code-subject = Somebody has your { $brand } password ({ $day }, { $time })
-mail-tried-code-title = Somebody entered your password and then too many wrong codes
-mail-tried-code-when = It was stopped on { $day } at { $time }. They did not get in.
-mail-tried-code-change = If it was not you, your password is known. Ask for help, so that you are asked for a new one.
+mail-tried-password-subject = Wrong passwords at your { $brand } sign-in ({ $day }, { $time })
+mail-tried-password-title = There were too many wrong passwords at your sign-in
+mail-tried-password-when = If it was not you, somebody tried on { $day } at { $time } and did not get in. Your password is still right, and nothing has changed.
+mail-tried-code-subject = Wrong codes at your { $brand } sign-in ({ $day }, { $time })
+mail-tried-code-title = There were too many wrong codes at your sign-in
+mail-tried-code-when = They came after your password, and were stopped on { $day } at { $time }. No one got in.
+mail-tried-code-change = If it was not you, somebody knows your password. Ask for help, so that you can choose a new one{ $support ->
+    [none] .
+   *[other] : { $support }
+}
 mail-tried-own = A browser that you have signed in with before still works as always. New browsers have to wait a while between tries.
 mail-tried-you = If it was you, there is nothing for you to do.
 
@@ -46,6 +56,9 @@ mail-tried-you = If it was you, there is nothing for you to do.
 
 mail-secret = We will never ask you for your password or for a code by e-mail or by telephone.
 mail-support = If you need help: { $support }
+mail-signature = Kind regards, { $brand }
+# Before the last line of the text part, which a phone reads ("origin-bound one-time codes").
+mail-bound = The next line is for your phone or browser, which offers the code on our page alone. You need not do anything with it.
 # The month arrives as its English name.
 mail-day = { $day } { $month ->
     [January] January

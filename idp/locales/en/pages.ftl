@@ -4,12 +4,22 @@
 
 help-line = Need help? { $support }
 languages-label = Language
+home-link = Go to { $brand }
+foot-privacy = Privacy
+foot-accessibility = Accessibility
+foot-terms = Terms of use
+password-show = Show
+password-show-label = Show password
+password-hide = Hide
+password-hide-label = Hide password
 problem-title = There is a problem
 problem-prefix = Error:
 clock-time = { $time } { $part ->
     [morning] am
    *[afternoon] pm
 }
+# Where the reader may be in another zone.
+clock-with-zone = { $time } { $zone }
 clock-today = at { $time } (in about { $length })
 clock-tomorrow = tomorrow at { $time } (in about { $length })
 # Beside a time until which something works.
@@ -103,10 +113,15 @@ code-error-wrong = { $left ->
     [one] That code is not right. Check the newest e-mail with the reference { $reference }. You have 1 try left
    *[other] That code is not right. Check the newest e-mail with the reference { $reference }. You have { $left } tries left
 }
+# Above the heading; the whole text is at the field.
+code-error-wrong-short = { $left ->
+    [one] That code is not right. 1 try left
+   *[other] That code is not right. { $left } tries left
+}
 code-notice-late = That is the right code, but its time was over. We have sent you the same code again, so it works again: press Continue.
-code-error-late-unsent = That is the right code, but its time was over, and too many codes were asked for to send it again now
+code-error-late-unsent = That is the right code, but its time was over. Too many codes were asked for to send it again now
 code-error-expired = That code has expired. We have sent a new code with the reference { $reference }
-code-error-expired-unsent = That code has expired, and too many codes were asked for to send a new one now
+code-error-expired-unsent = That code has expired. Too many codes were asked for to send a new one now
 code-error-superseded = That code is from an older e-mail. Enter the code from the newest one, with the reference { $reference }
 code-error-used = That code has already been used. Send a new one, or start again
 code-error-browser = That code was asked for in another browser. Enter the code with the reference { $reference }
@@ -159,11 +174,30 @@ signed-in-continue = Continue
 
 consent-title = Share with { $client }?
 consent-lede = { $client } asks to know:
-consent-openid = that it is you, under a number that only it knows
-consent-profile = your name and your personal details
-consent-email = your e-mail address
+consent-openid = whether it is you again, each time you sign in
+consent-profile = your name and your personal details, and when they last changed
+consent-email = your e-mail address, and whether you have confirmed it
 consent-address = your postal address
 consent-phone = your telephone number
+consent-none = (we have none of yours at this moment)
+consent-privacy = What { $client } does with it
+consent-back = If you change your mind later, ask { $client } to delete what it has.
+claim-name = Name
+claim-given-name = First name
+claim-middle-name = Middle name
+claim-family-name = Family name
+claim-nickname = Nickname
+claim-username = User name
+claim-gender = Gender
+claim-birthdate = Date of birth
+claim-profile = Profile page
+claim-picture = Picture
+claim-website = Website
+claim-zone = Time zone
+claim-language = Language
+claim-email = E-mail address
+claim-address = Postal address
+claim-phone = Telephone number
 consent-remember = If you allow it, we remember your answer and do not ask again for the same.
 consent-allow = Allow
 consent-deny = Do not allow

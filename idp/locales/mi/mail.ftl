@@ -8,13 +8,16 @@
 ## The mail with a code. The code must be in its title, as { $code }, and must not be in its subject.
 
 mail-code-subject = Tō waehere takiuru mō { $brand } (tohutoro { $reference }, { $time })
-mail-code-title = Ko { $code } tō waehere takiuru
+mail-code-title = Ko { $code } tō waehere takiuru mō { $brand }
 mail-code-reference = Tohutoro: { $reference }. Kei te whārangi takiuru te tohutoro ōrite.
-mail-code-until = Ka mahi tae noa ki te { $until }. Tāurutia i te pūtirotiro i tīmata ai koe.
+mail-code-until = Ka mahi mō te { $length }, tae noa ki te { $until }. Tāurutia i te pūtirotiro i tīmata ai koe.
 mail-code-asked = I tonoa i te { $asked }, mā { $browser } i runga i te { $system }.
 mail-code-asked-somewhere = I tonoa i te { $asked }.
 mail-code-secret = Kāore rawa mātou e tono mō tēnei waehere, ā, kāore ā mātou kaimahi e hiahia ana ki te waehere.
-mail-code-not-you = Mēnā ehara nāu te takiuru, tērā pea kei te mōhio tētahi atu ki tō kupuhipa. Kaua e hoatu tēnei waehere ki tētahi, ā, tonoa he āwhina, kia tonoa koe kia kōwhiri i tētahi kupuhipa hou.
+mail-code-not-you = Mēnā ehara nāu te takiuru, tērā pea kei te mōhio tētahi atu ki tō kupuhipa. Kaua e hoatu tēnei waehere ki tētahi, ā, tonoa he āwhina, kia taea ai e koe te kōwhiri i tētahi kupuhipa hou{ $support ->
+    [none] .
+   *[other] : { $support }
+}
 
 ## The notice of a changed password.
 
@@ -22,7 +25,10 @@ mail-password-changed-subject = Kua panonitia tō kupuhipa mō { $brand } ({ $da
 mail-password-changed-title = Kua panonitia tō kupuhipa
 mail-password-changed-when = I panonitia i te { $day } i te { $time }.
 mail-password-changed-you = Mēnā nāu i panoni, kāore he mahi māu.
-mail-password-changed-not-you = Mēnā ehara nāu, tonoa he āwhina ināianei tonu.
+mail-password-changed-not-you = Mēnā ehara nāu, tonoa he āwhina ināianei tonu{ $support ->
+    [none] .
+   *[other] : { $support }
+}
 
 ## The notice of a forced reset.
 
@@ -34,13 +40,16 @@ mail-reset-forced-next = I tō takiurunga e whai ake nei, tāurutia tuatahitia t
 
 ## The notice that somebody tried. Wrong passwords, or wrong codes after the right password.
 
-mail-tried-password-subject = I ngana tētahi ki te takiuru ki { $brand } i tō ingoa ({ $day }, { $time })
-mail-tried-password-title = I ngana tētahi ki te takiuru i tō ingoa, ā, kāore i uru
-mail-tried-password-when = I te { $day } i te { $time } kua maha rawa ngā kupuhipa hē mō tō pūkete.
-mail-tried-code-subject = Kei tētahi tō kupuhipa mō { $brand } ({ $day }, { $time })
-mail-tried-code-title = I tāuru tētahi i tō kupuhipa, kātahi i tāuru i ngā waehere hē maha rawa
-mail-tried-code-when = I whakamutua i te { $day } i te { $time }. Kāore rātou i uru.
-mail-tried-code-change = Mēnā ehara nāu, kei te mōhiotia tō kupuhipa. Tonoa he āwhina, kia tonoa koe kia kōwhiri i tētahi mea hou.
+mail-tried-password-subject = Ngā kupuhipa hē i tō takiurunga ki { $brand } ({ $day }, { $time })
+mail-tried-password-title = He maha rawa ngā kupuhipa hē i tō takiurunga
+mail-tried-password-when = Mēnā ehara nāu, i ngana tētahi i te { $day } i te { $time }, ā, kāore i uru. Kei te tika tonu tō kupuhipa, kāore he mea i rerekē.
+mail-tried-code-subject = Ngā waehere hē i tō takiurunga ki { $brand } ({ $day }, { $time })
+mail-tried-code-title = He maha rawa ngā waehere hē i tō takiurunga
+mail-tried-code-when = I tāurutia i muri i tō kupuhipa, ā, i whakamutua i te { $day } i te { $time }. Kāore tētahi i uru.
+mail-tried-code-change = Mēnā ehara nāu, kei te mōhio tētahi atu ki tō kupuhipa. Tonoa he āwhina, kia taea ai e koe te kōwhiri i tētahi mea hou{ $support ->
+    [none] .
+   *[other] : { $support }
+}
 mail-tried-own = Ka mahi tonu te pūtirotiro i takiuru ai koe i mua. Me tatari ngā pūtirotiro hou i waenga i ngā whakamātau.
 mail-tried-you = Mēnā nāu, kāore he mahi māu.
 
@@ -48,6 +57,9 @@ mail-tried-you = Mēnā nāu, kāore he mahi māu.
 
 mail-secret = Kāore rawa mātou e tono mō tō kupuhipa, mō tētahi waehere rānei, mā te īmēra, mā te waea rānei.
 mail-support = Mēnā kei te hiahia āwhina koe: { $support }
+mail-signature = Ngā mihi, nā { $brand }
+# Before the last line of the text part, which a phone reads ("origin-bound one-time codes").
+mail-bound = Mā tō waea, mā tō pūtirotiro rānei te rārangi e whai ake nei: ka tuku i te waehere ki tā mātou whārangi anake. Kāore he mahi māu.
 # The month arrives as its English name. The names are those of Te Taura Whiri i te Reo Māori.
 mail-day = { $day } { $month ->
     [January] Kohitātea

@@ -7,6 +7,14 @@
 
 help-line = Kei te hiahia āwhina koe? { $support }
 languages-label = Reo
+home-link = Haere ki { $brand }
+foot-privacy = Tūmataitinga
+foot-accessibility = Āheinga
+foot-terms = Ngā tikanga whakamahi
+password-show = Whakaaturia
+password-show-label = Whakaaturia te kupuhipa
+password-hide = Hunaia
+password-hide-label = Hunaia te kupuhipa
 problem-title = He raru kei konei
 problem-prefix = Hapa:
 clock-time = { $time } { $part ->
@@ -14,6 +22,8 @@ clock-time = { $time } { $part ->
     [afternoon] i te ahiahi
    *[evening] i te pō
 }
+# Where the reader may be in another zone.
+clock-with-zone = { $time } { $zone }
 clock-today = ā te { $time } (ā muri i te { $length } pea)
 clock-tomorrow = āpōpō, ā te { $time } (ā muri i te { $length } pea)
 # Beside a time until which something works.
@@ -107,6 +117,11 @@ code-error-wrong = { $left ->
     [one] Kāore i te tika taua waehere. Tirohia te īmēra hou rawa me te tohutoro { $reference }. Kotahi anake te whakamātau e toe ana
    *[other] Kāore i te tika taua waehere. Tirohia te īmēra hou rawa me te tohutoro { $reference }. E { $left } ngā whakamātau e toe ana
 }
+# Above the heading; the whole text is at the field.
+code-error-wrong-short = { $left ->
+    [one] Kāore i te tika taua waehere. Kotahi te whakamātau e toe ana
+   *[other] Kāore i te tika taua waehere. E { $left } ngā whakamātau e toe ana
+}
 code-notice-late = Koirā te waehere tika, engari kua pau te wā. Kua tukuna anō e mātou taua waehere, nō reira ka mahi anō: pēhia Haere tonu.
 code-error-late-unsent = Koirā te waehere tika, engari kua pau te wā. He maha rawa ngā waehere kua tonoa, nō reira kāore e taea te tuku anō ināianei
 code-error-expired = Kua pau te wā o taua waehere. Kua tukuna he waehere hou me te tohutoro { $reference }
@@ -163,11 +178,30 @@ signed-in-continue = Haere tonu
 
 consent-title = Tuari ki { $client }?
 consent-lede = Kei te tono a { $client } kia mōhio ki:
-consent-openid = ko koe tonu tēnei, mā tētahi tau e mōhiotia ana e ia anake
-consent-profile = tō ingoa me ō taipitopito whaiaro
-consent-email = tō wāhitau īmēra
+consent-openid = mēnā ko koe anō tēnei, i ia takiurunga
+consent-profile = tō ingoa me ō taipitopito whaiaro, me te wā i rerekē ai
+consent-email = tō wāhitau īmēra, mēnā rānei kua whakaūngia e koe
 consent-address = tō wāhitau poutāpeta
 consent-phone = tō tau waea
+consent-none = (kāore ā mātou i tēnei wā)
+consent-privacy = He aha tā { $client } mahi ki ēnei
+consent-back = Ki te huri ō whakaaro ā muri ake, tonoa a { $client } kia mukua ngā mea kei a ia.
+claim-name = Ingoa
+claim-given-name = Ingoa tuatahi
+claim-middle-name = Ingoa waenga
+claim-family-name = Ingoa whānau
+claim-nickname = Ingoa kārangaranga
+claim-username = Ingoa kaiwhakamahi
+claim-gender = Ira tangata
+claim-birthdate = Rā whānau
+claim-profile = Whārangi whaiaro
+claim-picture = Pikitia
+claim-website = Paetukutuku
+claim-zone = Rohe wā
+claim-language = Reo
+claim-email = Wāhitau īmēra
+claim-address = Wāhitau poutāpeta
+claim-phone = Tau waea
 consent-remember = Mēnā ka whakaae koe, ka maumahara mātou ki tō whakautu, ā, kāore e pātai anō mō aua mea.
 consent-allow = Whakaae
 consent-deny = Kaua e whakaae

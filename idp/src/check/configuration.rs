@@ -11,6 +11,7 @@ use store::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::{
+    brand::Logo,
     clock::rfc3339,
     config::{Config, ConfigProblem, DatabaseUrl, EphemeralUrl, RootKeyFile, TlsConfig},
     dev::folder::DevFolder,
@@ -35,6 +36,7 @@ pub(crate) fn problems(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
         }
     }
     found.extend(check_replicas(config));
+    found.extend(check_logo(config));
     found.extend(check_dev_folder(config));
     found.sort();
     found
@@ -65,6 +67,10 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
         let why = "is empty while a proxy must be in front (the issuer is https, and tls.cert is not set): all clients \
                    would count as one network, the proxy's; name it";
         found.push(problem("proxies.trusted", why));
+    }
+    if config.brand.support.is_none() {
+        let why = "is not set: no page and no mail says whom to ask for help; set it to a telephone number";
+        found.push(problem("brand.support", why));
     }
     if let Some(most) = max_open_files()
         && config.limits.connections + RESERVED_FILES > most
@@ -146,6 +152,11 @@ fn permissions(file: &Path) -> Option<u32> {
 #[cfg(not(unix))]
 fn permissions(_: &Path) -> Option<u32> {
     None
+}
+
+fn check_logo(config: &Config) -> Option<ConfigProblem> {
+    let why = Logo::read(config.brand.logo.as_deref()?).err()?;
+    Some(problem("brand.logo", why))
 }
 
 /// More than one replica needs a shared database and shared counters.

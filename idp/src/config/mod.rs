@@ -8,6 +8,7 @@
 //! once. An unknown key is a problem too: a misspelt limit must not fall back to its default.
 
 mod brand;
+mod colour;
 mod database;
 mod ephemeral;
 mod errors;
@@ -30,7 +31,10 @@ mod tls;
 
 use std::path::Path;
 
-pub use brand::BrandConfig;
+pub use brand::{BrandConfig, BrandLinks};
+pub use colour::Colour;
+#[cfg(test)]
+pub(crate) use colour::{DARK_PAPERS, LIGHT_PAPERS};
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use ephemeral::{EphemeralConfig, EphemeralUrl};
 pub use errors::{ConfigErrors, ConfigProblem};

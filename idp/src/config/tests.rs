@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 
-const WHOLE: &str = r#"
+const WHOLE: &str = r##"
 issuer = "https://login.example.org"
 replicas = 3
 [listen]
@@ -42,8 +42,15 @@ wait = "2s"
 trusted = ["10.0.0.0/8", "fd00::/8", "192.0.2.7"]
 [brand]
 name = "Example Portal"
+home = "https://www.example.org/"
+logo = "/etc/vestibule/logo.png"
+colour = "#005eb8"
 support = "0800 000 000"
 time_zone = "Pacific/Chatham"
+[brand.links]
+privacy = "https://www.example.org/privacy"
+accessibility = "https://www.example.org/accessibility"
+terms = "https://www.example.org/terms"
 [log]
 format = "text"
 level = "debug"
@@ -65,13 +72,14 @@ body_time = "7s"
 idle_time = "2m"
 header_size = 32768
 streams = 100
-"#;
+"##;
 
-const LEAST: [(&str, &str); 5] = [
+const LEAST: [(&str, &str); 6] = [
     ("IDP__ISSUER", "http://localhost:8080"),
     ("IDP__DATABASE__URL", "sqlite:data/idp.db"),
     ("IDP__SMTP__HOST", "mail.example.org"),
     ("IDP__SMTP__FROM_ADDRESS", "codes@example.org"),
+    ("IDP__BRAND__HOME", "https://www.example.org"),
     ("IDP__KEYS__ROOT_FILE", "2026a=/run/root-a"),
 ];
 
@@ -148,6 +156,13 @@ fn complete_file_is_read() {
     assert_eq!((config.hashing.threads, config.hashing.queue), (3, 50));
     assert_eq!(config.hashing.wait, Duration::from_secs(2));
     assert_eq!(config.brand.support.as_deref(), Some("0800 000 000"));
+    assert_eq!(config.brand.home.as_str(), "https://www.example.org/");
+    let links = config.brand.links;
+    let links = [links.privacy, links.accessibility, links.terms].map(|link| link.unwrap());
+    let paths = links.each_ref().map(url::Url::path);
+    assert_eq!(paths, ["/privacy", "/accessibility", "/terms"]);
+    assert_eq!(config.brand.logo.as_deref(), Some(Path::new("/etc/vestibule/logo.png")));
+    assert_eq!(config.brand.colour.unwrap().to_string(), "#005eb8");
     assert_eq!(config.brand.time_zone.iana_name(), Some("Pacific/Chatham"));
     assert_eq!(config.log, LogConfig { format: LogFormat::Text, level: LogLevel::Debug });
     let seconds = Duration::from_secs;
@@ -218,7 +233,14 @@ fn missing_config_names_required_keys() {
     let keys: Vec<_> = refused.problems().iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(
         keys,
-        ["database.url", "issuer", "keys.root_file", "smtp.from_address", "smtp.host"]
+        [
+            "brand.home",
+            "database.url",
+            "issuer",
+            "keys.root_file",
+            "smtp.from_address",
+            "smtp.host"
+        ]
     );
     for line in refused.to_string().lines() {
         assert!(line.contains(": is missing; set it to "), "{line}");
@@ -334,6 +356,20 @@ fn each_wrong_value_names_its_key() {
         ("IDP__PROXIES__TRUSTED", "10.0.0.0/33", "proxies.trusted: `10.0.0.0/33` is not a network"),
         ("IDP__PROXIES__TRUSTED", "0.0.0.0/0", "proxies.trusted: `0.0.0.0/0` trusts every address"),
         ("IDP__BRAND__TIME_ZONE", "NZ/Here", "brand.time_zone: `NZ/Here` is not a known time zone"),
+        ("IDP__BRAND__HOME", "portal.example", "brand.home: `portal.example` is not an address"),
+        (
+            "IDP__BRAND__HOME",
+            "http://portal.example",
+            "brand.home: `http://portal.example` must begin",
+        ),
+        ("IDP__BRAND__HOME", "https://a:b@portal.example", "brand.home: has a user name"),
+        (
+            "IDP__BRAND__LINKS__TERMS",
+            "javascript:1",
+            "brand.links.terms: `javascript:1` must begin",
+        ),
+        ("IDP__BRAND__COLOUR", "#ffcc00", "brand.colour: `#ffcc00` is too pale to be read"),
+        ("IDP__BRAND__COLOUR", "green", "brand.colour: `green` is not a colour"),
         ("IDP__BRAND__NAME", "a\tb", "brand.name: has a line break"),
         (
             "IDP__BRAND__NAME",
@@ -409,7 +445,7 @@ fn root_key_entries_need_two_members() {
     }
     let text =
         with_file(&format!("keys.root_file = []\n{}", WHOLE.split("[[keys").next().unwrap()), &[]);
-    assert!(text.unwrap_err().to_string().starts_with("keys.root_file: is empty"));
+    assert!(text.unwrap_err().to_string().contains("keys.root_file: is empty"));
 }
 
 #[test]

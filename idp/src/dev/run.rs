@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use keys::Rng;
 use store::{Db, EphemeralCounters};
 use tokio::net::TcpListener;
+use url::Url;
 
 use super::{
     demo,
@@ -19,8 +20,8 @@ use crate::{
     cli::{load_root_keys, open_database},
     clock::Clock,
     config::{
-        BrandConfig, HashingConfig, Issuer, LimitsConfig, LogConfig, LogFormat, LogLevel,
-        ProxiesConfig, Secret, ShutdownConfig,
+        BrandConfig, BrandLinks, HashingConfig, Issuer, LimitsConfig, LogConfig, LogFormat,
+        LogLevel, ProxiesConfig, Secret, ShutdownConfig,
     },
     http::routes,
     jobs,
@@ -97,8 +98,9 @@ pub async fn run(options: DevOptions, on_ready: impl Fn(&DevEndpoints)) -> Resul
     db.migrate().await.map_err(to_text)?;
     let issuer = Issuer::parse(&format!("http://localhost:{}", port(&listeners.public)?))?;
     let mailbox = Arc::new(Mailbox::new(clock.clone()));
-    let app = start_app(&folder, db, clock, rng, &issuer, &mailbox).await?;
-    let portal = build_portal(&app, &demo, &issuer, &listeners)?;
+    let home = portal_address(&listeners)?;
+    let app = start_app(&folder, db, (clock, rng), &issuer, home, &mailbox).await?;
+    let portal = build_portal(&app, &demo, &issuer, portal_address(&listeners)?);
     let cx = app.system_cx("dev");
     demo::add_people(&cx, &demo).await?;
     demo::register_portal(&cx, &portal).await?;
@@ -111,15 +113,19 @@ pub async fn run(options: DevOptions, on_ready: impl Fn(&DevEndpoints)) -> Resul
 async fn start_app(
     folder: &DevFolder,
     db: Db,
-    clock: Clock,
-    rng: Rng,
+    (clock, rng): (Clock, Rng),
     issuer: &Issuer,
+    home: Url,
     mailbox: &Arc<Mailbox>,
 ) -> Result<App, String> {
     let dependencies = AppDependencies {
         issuer: issuer.clone(),
         brand: BrandConfig {
             name: "Vestibule".to_owned(),
+            home,
+            links: BrandLinks::default(),
+            logo: None,
+            colour: None,
             support: None,
             time_zone: TimeZone::system(),
         },
@@ -136,21 +142,19 @@ async fn start_app(
     App::start(dependencies).await.map_err(to_text)
 }
 
-fn build_portal(
-    app: &App,
-    demo: &DemoData,
-    issuer: &Issuer,
-    listeners: &Listeners,
-) -> Result<Portal, String> {
-    let base = format!("http://localhost:{}", port(&listeners.portal)?);
-    Ok(Portal {
+fn portal_address(listeners: &Listeners) -> Result<Url, String> {
+    format!("http://localhost:{}", port(&listeners.portal)?).parse().map_err(to_text)
+}
+
+fn build_portal(app: &App, demo: &DemoData, issuer: &Issuer, base: Url) -> Portal {
+    Portal {
         issuer: issuer.url().clone(),
         client_id: demo::CLIENT_ID.to_owned(),
         client_secret: Secret::new(demo.client_secret.clone()),
-        base: base.parse().map_err(to_text)?,
+        base,
         clock: app.clock.clone(),
         time_zone: app.time_zone().clone(),
-    })
+    }
 }
 
 fn endpoints(

@@ -5,6 +5,7 @@ pub mod cookies;
 mod csp;
 mod error;
 mod extract;
+mod home;
 mod language;
 mod layer;
 mod login;

@@ -9,7 +9,7 @@ use flows::discovery::path;
 use super::{
     assets,
     extract::{Anyone, BearerCall, BrowserRequest, ClientCall, called_by},
-    language, layer, login, oidc,
+    home, language, layer, login, oidc,
     route::{Caller, Class, Route},
     step::{self, Step},
 };
@@ -78,6 +78,7 @@ routes! {
     [path::JWKS]                                Document Anyone           { get: oidc::jwks };
     ["/assets/{name}"]                          Document Anyone           { get: assets::asset };
 
+    [home::PATH]                                Entry    Browser          { get: home::get };
     [path::AUTHORIZE]                           Entry    Browser          { get: oidc::authorize::get, post: oidc::authorize::post };
     [path::LOGOUT]                              Entry    Browser          { get: oidc::logout::get, post: oidc::logout::post };
     [language::PATH]                            Entry    Browser          { get: language::get };

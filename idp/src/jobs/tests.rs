@@ -11,7 +11,6 @@ use flows::{
     jobs::Job,
     mail::{Category, CodeMail, PasswordChangedMail, ResetForcedMail},
 };
-use jiff::tz::TimeZone;
 use keys::{HasherConfig, Rng};
 use store::{
     ChallengeId, Db, DbConfig, EphemeralCounters, JobId, Sql, Timestamp, TokenHash, UserId,
@@ -27,8 +26,9 @@ use tokio::{
 use super::*;
 use crate::{
     app::AppDependencies,
+    brand::brand_config,
     clock::{Clock, ClockShift},
-    config::{BrandConfig, Issuer, ProxiesConfig},
+    config::{Issuer, ProxiesConfig},
     mail::{
         fixtures,
         smtp::{
@@ -203,11 +203,7 @@ async fn replica(db: &Db, clock: &Clock, port: u16, timeout: Duration) -> App {
     let smtp = crate::config::SmtpConfig { timeout, ..config(port) };
     let dependencies = AppDependencies {
         issuer: Issuer::parse("https://login.example.org").unwrap(),
-        brand: BrandConfig {
-            name: "Example Portal".to_owned(),
-            support: None,
-            time_zone: TimeZone::UTC,
-        },
+        brand: brand_config(),
         proxies: ProxiesConfig::default(),
         db: db.clone(),
         ephemeral: EphemeralCounters::in_memory(),

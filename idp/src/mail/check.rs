@@ -1,6 +1,8 @@
 //! The last check of a mail before it is sent: its bytes are parsed, by another library than the one that wrote them, and
 //! compared with the intended text. A mail that is blank, lacks its code or contradicts itself is not sent.
 
+use std::borrow::Cow;
+
 use mail_parser::decoders::html::html_to_text;
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
@@ -50,11 +52,12 @@ fn ensure(holds: bool, why: &str) -> CheckOutcome {
 }
 
 /// Parses a mail and compares it with its intended text.
-pub(super) fn check(mail: &ComposedMail, wanted: &MailText) -> CheckOutcome {
+pub(super) fn check(mail: &ComposedMail, wanted: &MailText, logo: Option<&str>) -> CheckOutcome {
     check_lines(&mail.bytes)?;
     let message = MessageParser::default().parse(&mail.bytes);
     let message = message.ok_or_else(|| Malformed::new("is not a message"))?;
-    let (text, html) = check_parts(&message)?;
+    let (text, html) = check_parts(&message, logo)?;
+    let html = without_logo(html, logo)?;
     check_headers(&message, mail, wanted)?;
     let content = collapse_whitespace(text);
     ensure(!content.is_empty(), "the text part is blank")?;
@@ -66,7 +69,7 @@ pub(super) fn check(mail: &ComposedMail, wanted: &MailText) -> CheckOutcome {
         )?;
     }
     ensure(html.len() <= HTML_MAX, "the HTML part is too large")?;
-    let content = collapse_whitespace(&html_to_text(&without_preheader(html)?));
+    let content = collapse_whitespace(&html_to_text(&without_preheader(&html)?));
     ensure(!content.is_empty(), "the HTML part is blank")?;
     check_content(&content, wanted, "HTML")
 }
@@ -83,19 +86,46 @@ fn check_lines(bytes: &[u8]) -> CheckOutcome {
     ensure(!bytes.windows(2).any(|pair| breaks(&pair)), "a line feed has no carriage return")
 }
 
-/// A `multipart/alternative` of a plain part and an HTML part, in this order, with no other part.
-fn check_parts<'m>(message: &'m Message<'_>) -> CheckOutcome<(&'m str, &'m str)> {
-    let [root, text, html] = message.parts.as_slice() else {
-        return Err(Malformed::new("does not have exactly two parts"));
+/// A `multipart/alternative` of a plain part and an HTML part, in this order, with no other part but the logo, which is
+/// beside the HTML part (RFC 2387).
+fn check_parts<'m>(
+    message: &'m Message<'_>,
+    logo: Option<&str>,
+) -> CheckOutcome<(&'m str, &'m str)> {
+    let (root, text, html) = match (message.parts.as_slice(), logo) {
+        ([root, text, html], None) => (root, text, html),
+        ([root, text, related, html, picture], Some(id)) => {
+            ensure(is_multipart(related, "related"), "its logo is not beside its HTML part")?;
+            ensure(picture.content_id() == Some(id), "has another picture than the logo")?;
+            let is_picture =
+                matches!(picture.body, PartType::InlineBinary(_) | PartType::Binary(_));
+            ensure(is_picture && !picture.is_encoding_problem, "the logo cannot be decoded")?;
+            (root, text, html)
+        }
+        (_, None) => return Err(Malformed::new("does not have exactly two parts")),
+        (_, Some(_)) => return Err(Malformed::new("does not have exactly two parts and a logo")),
     };
-    let kind = root.content_type().and_then(|kind| kind.subtype());
-    ensure(kind == Some("alternative"), "is not multipart/alternative")?;
+    ensure(is_multipart(root, "alternative"), "is not multipart/alternative")?;
     let whole = |part: &MessagePart<'_>| !part.is_encoding_problem;
     ensure(whole(text) && whole(html), "a part cannot be decoded")?;
     match (&text.body, &html.body) {
         (PartType::Text(text), PartType::Html(html)) => Ok((text, html)),
         _ => Err(Malformed::new("is not a plain part and then an HTML part")),
     }
+}
+
+fn is_multipart(part: &MessagePart<'_>, subtype: &str) -> bool {
+    part.content_type().and_then(|kind| kind.subtype()) == Some(subtype)
+}
+
+/// The HTML without the one picture that it may have, which is a part of the same mail.
+fn without_logo<'h>(html: &'h str, logo: Option<&str>) -> CheckOutcome<Cow<'h, str>> {
+    let Some(id) = logo else { return Ok(html.into()) };
+    let shown = html.split_once(&format!("<img src=\"cid:{id}\"")).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once('>')?;
+        Some(format!("{before}{after}").into())
+    });
+    shown.ok_or_else(|| Malformed::new("the HTML part does not show the logo"))
 }
 
 fn check_headers(message: &Message<'_>, mail: &ComposedMail, wanted: &MailText) -> CheckOutcome {

@@ -3,7 +3,7 @@
 use askama::Template;
 use flows::mail::{Letter, Recipient};
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use store::{JobId, Timestamp};
 use url::Host;
@@ -13,6 +13,7 @@ use super::context::MailContext;
 use super::message::{ComposedMail, one_line};
 use super::text::MailText;
 use crate::clock::system_time;
+use crate::config::Colour;
 
 /// The limit of a display name in characters.
 const NAME_MAX: usize = 80;
@@ -50,6 +51,9 @@ struct PlainTemplate<'a> {
 struct HtmlTemplate<'a> {
     text: &'a MailText,
     language: &'a str,
+    colour: Option<Colour>,
+    /// `Content-ID` of the logo.
+    logo: Option<&'a str>,
 }
 
 impl MailContext<'_> {
@@ -64,7 +68,8 @@ impl MailContext<'_> {
     ) -> Result<ComposedMail, ComposeError> {
         let text = MailText::of(self, letter);
         let composed = self.build_message(&text, &letter.recipient, attempt)?;
-        check::check(&composed, &text)?;
+        let logo = self.brand.mail_logo().map(|_| self.logo_id());
+        check::check(&composed, &text, logo.as_deref())?;
         Ok(composed)
     }
 
@@ -89,7 +94,7 @@ impl MailContext<'_> {
             .raw_header(header("X-Auto-Response-Suppress", "All"))
             .raw_header(header("Feedback-ID", &self.feedback_id(text)))
             .raw_header(header("X-Entity-Ref-ID", &id))
-            .multipart(Self::build_parts(text, &id)?)
+            .multipart(self.build_parts(text, &id)?)
             .map_err(|error| Malformed::new(format!("no message: {error}")))?;
         Ok(ComposedMail {
             envelope: message.envelope().clone(),
@@ -99,13 +104,30 @@ impl MailContext<'_> {
     }
 
     /// The plain part first: a mail program shows the last one that it understands (RFC 2046, section 5.1.4).
-    fn build_parts(text: &MailText, id: &str) -> Result<MultiPart, Malformed> {
+    fn build_parts(&self, text: &MailText, id: &str) -> Result<MultiPart, Malformed> {
         let plain = render(&PlainTemplate { text })?;
-        let html = render(&HtmlTemplate { text, language: text.language.tag() })?;
-        Ok(MultiPart::alternative()
+        let logo = self.brand.mail_logo();
+        let content_id = logo.map(|_| self.logo_id());
+        let language = text.language.tag();
+        let (colour, logo_id) = (self.brand.colour, content_id.as_deref());
+        let html = render(&HtmlTemplate { text, language, colour, logo: logo_id })?;
+        let parts = MultiPart::alternative()
             .boundary(format!("=_{id}"))
-            .singlepart(build_part(ContentType::TEXT_PLAIN, plain))
-            .singlepart(build_part(ContentType::TEXT_HTML, html)))
+            .singlepart(build_part(ContentType::TEXT_PLAIN, plain));
+        let html = build_part(ContentType::TEXT_HTML, html);
+        let (Some(logo), Some(content_id)) = (logo, content_id) else {
+            return Ok(parts.singlepart(html));
+        };
+        let kind = ContentType::parse(logo.content_type())
+            .map_err(|error| Malformed::new(format!("no logo: {error}")))?;
+        let picture = Attachment::new_inline(content_id).body(logo.bytes.to_vec(), kind);
+        let related = MultiPart::related().boundary(format!("=_{id}.logo"));
+        Ok(parts.multipart(related.singlepart(html).singlepart(picture)))
+    }
+
+    /// `Content-ID` of the logo (RFC 2392): a picture within the mail, so that nothing is loaded to show it.
+    fn logo_id(&self) -> String {
+        format!("logo@{}", self.sender.address.domain())
     }
 
     /// `category:language:host:brand`, by which Gmail reports complaints.

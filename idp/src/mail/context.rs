@@ -1,13 +1,13 @@
 //! What all mails of a replica have in common.
 
 use super::smtp::Sender;
-use crate::config::{BrandConfig, Issuer};
+use crate::{brand::Brand, config::Issuer};
 
 /// What all mails of a replica have in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MailContext<'a> {
-    /// Name, support line and time zone.
-    pub(crate) brand: &'a BrandConfig,
+    /// Name, look, support line and time zone.
+    pub(crate) brand: &'a Brand,
     /// The issuer, whose host a code is bound to.
     pub(crate) issuer: &'a Issuer,
     /// The sender of all mails.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use flows::mail::{CATALOGUE, Category, CodeToSend, Letter, Recipient, Wording};
-use jiff::tz::TimeZone;
 use keys::{RootKey, RootKeys};
 use store::email_challenge::{ChallengePurpose, EmailChallenge};
 use store::{ChallengeId, Timestamp, TokenHash, UserId};
@@ -12,14 +11,15 @@ use super::ComposedMail;
 use super::compose::{ComposeError, SendAttempt};
 use super::context::MailContext;
 use super::smtp::Sender;
-use crate::config::{BrandConfig, Issuer};
+use crate::brand::{Brand, brand_config};
+use crate::config::Issuer;
 
 pub(crate) const NAME: &str = "Te Kāhui O'Neill-Ngāta";
 pub(crate) const ADDRESS: &str = "Kahui@patient.example";
 
 /// What a [`MailContext`] borrows.
 pub(crate) struct MailFixture {
-    pub(crate) brand: BrandConfig,
+    pub(crate) brand: Brand,
     pub(crate) issuer: Issuer,
     pub(crate) sender: Sender,
 }
@@ -27,11 +27,7 @@ pub(crate) struct MailFixture {
 impl MailFixture {
     pub(crate) fn new() -> Self {
         Self {
-            brand: BrandConfig {
-                name: "Example Portal".to_owned(),
-                support: Some("0800 111 222".to_owned()),
-                time_zone: TimeZone::get("Pacific/Auckland").unwrap(),
-            },
+            brand: Brand::load(brand_config()),
             issuer: Issuer::parse("https://login.example.org").unwrap(),
             sender: Sender { address: "codes@login.example.org".parse().unwrap(), name: None },
         }

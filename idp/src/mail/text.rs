@@ -24,6 +24,10 @@ pub(super) struct MailText {
     pub(super) lines: Vec<String>,
     /// The code as it is shown: `123 456`.
     pub(super) code: Option<String>,
+    /// The name of the service, above all else.
+    pub(super) brand: String,
+    /// What the last line of the text part is for.
+    pub(super) bound_note: Option<String>,
     /// The last line of the text part: binds the code to our domain, so that phones offer it there and nowhere else.
     pub(super) bound: Option<String>,
     /// Facts that both parts must have, whatever the sentences around them are.
@@ -44,13 +48,17 @@ impl MailText {
         all.extend(facts.iter().cloned());
         all.extend(code.clone().map(|code| ("code", code)));
         let translate = |key: &str| writer.translate(key, &all);
-        let lines = letter.wording.lines.iter().map(|key| translate(key));
+        let mut lines: Vec<_> = letter.wording.lines.iter().map(|key| translate(key)).collect();
+        lines.extend(writer.support_line(&lines));
+        lines.push(translate("mail-signature"));
         Self {
             category: letter.category.as_str(),
             language,
             subject: translate(letter.wording.subject),
             title: translate(letter.wording.title),
-            lines: lines.chain(writer.support_line()).collect(),
+            lines,
+            brand: context.brand.name.clone(),
+            bound_note: letter.code.as_ref().map(|_| translate("mail-bound")),
             bound: letter.code.as_ref().map(|code| writer.bound_line(code)),
             facts: code.iter().cloned().chain(facts.into_iter().map(|(_, said)| said)).collect(),
             code,
@@ -93,16 +101,20 @@ impl TextWriter<'_> {
     /// A text of the locale file. Every text may use the brand.
     fn translate(&self, key: &str, with: &[NamedArg]) -> String {
         let brand = ("brand", self.context.brand.name.as_str());
+        let support = ("support", self.support().unwrap_or("none"));
         let with = with.iter().map(|(name, value)| (*name, value.as_str()));
         let arguments: Vec<_> =
-            with.chain([brand]).map(|(name, value)| (name, value.into())).collect();
+            with.chain([brand, support]).map(|(name, value)| (name, value.into())).collect();
         self.language.tr(key, &arguments)
     }
 
     fn named_arg(&self, fact: &Fact) -> NamedArg {
         let value = match &fact.value {
             FactValue::Text(text) => text.clone(),
-            FactValue::Clock(at) => self.language.clock_time(*at, &self.context.brand.time_zone),
+            FactValue::Clock(at) => {
+                self.language.clock_time_with_zone(*at, &self.context.brand.time_zone)
+            }
+            FactValue::Length(length) => self.language.length(length.as_secs() / 60),
             FactValue::Day(at) => self.format_day(*at),
         };
         (fact.name, value)
@@ -116,11 +128,16 @@ impl TextWriter<'_> {
         self.translate("mail-day", &[part("day", "%-d"), part("month", "%B"), part("year", "%Y")])
     }
 
-    /// The support line, unless it would put a link into the mail.
-    fn support_line(&self) -> Option<String> {
-        let support = self.context.brand.support.as_ref()?;
-        let with = [("support", support.clone())];
-        first_forbidden(support).is_none().then(|| self.translate("mail-support", &with))
+    /// Where people find help, unless it would put a link into the mail.
+    fn support(&self) -> Option<&str> {
+        self.context.brand.support.as_deref().filter(|support| first_forbidden(support).is_none())
+    }
+
+    /// The support line, unless a sentence has it already.
+    fn support_line(&self, lines: &[String]) -> Option<String> {
+        let support = self.support()?;
+        let is_said = lines.iter().any(|line| line.contains(support));
+        (!is_said).then(|| self.translate("mail-support", &[]))
     }
 
     /// The line that binds a code to the host of the issuer.

@@ -13,10 +13,11 @@ use flows::{
     network::RateLimited,
 };
 use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
 use store::Timestamp;
 
-use super::{FormProblem, Frame};
-use crate::clock::is_same_day;
+use super::{FormProblem, Frame, SharedData};
+use crate::clock::{is_near_clock_change, is_same_day};
 
 /// A wait for the next mail that a person can sit out: it is shown in seconds, beside the button.
 pub(crate) const SHORT_WAIT: Duration = Duration::from_mins(2);
@@ -33,8 +34,12 @@ pub(crate) struct PageText<'a> {
 }
 
 impl PageText<'_> {
-    /// A clock time in the past, or a deadline: floored to the minute.
+    /// A clock time in the past, or a deadline: floored to the minute. Its zone is beside it in the night in which the clocks
+    /// are changed.
     pub(crate) fn clock_time(&self, at: Timestamp) -> String {
+        if is_near_clock_change(self.now, self.zone) {
+            return self.f.l.clock_time_with_zone(at, self.zone);
+        }
         self.f.l.clock_time(at, self.zone)
     }
 
@@ -67,13 +72,7 @@ impl PageText<'_> {
 
     /// "5 minutes", "2 hours": rounded up to minutes, and from an hour and a half on to hours.
     fn length(&self, length: Duration) -> String {
-        let minutes = length.as_secs().div_ceil(60).max(1);
-        let (key, count) = if minutes < 90 {
-            ("length-minutes", minutes)
-        } else {
-            ("length-hours", minutes.div_ceil(60))
-        };
-        self.f.l.tr(key, &[("count", count.into())])
+        self.f.l.length(length.as_secs().div_ceil(60).max(1))
     }
 
     /// The problems of the password form.
@@ -156,7 +155,7 @@ impl PageText<'_> {
         if view.paused_until.is_some() || self.code_notice(view, message).is_some() {
             return None;
         }
-        let reference = ("reference", view.reference.as_str().into());
+        let reference = ("reference", unbroken(&view.reference).into());
         let text = match message {
             PageMessage::ThisStep(MailedCodeRefusal::Typed(CodeRefusal::Wrong(1..)))
                 if !takes_code(view) =>
@@ -180,7 +179,14 @@ impl PageText<'_> {
         );
         // Without the code field, the next step is the button that sends a code, or the line with its time.
         let field = if is_about_sending || !takes_code(view) { "resend" } else { "code" };
-        Some(FormProblem::new(field, text))
+        let problem = FormProblem::new(field, text);
+        Some(match message {
+            PageMessage::ThisStep(MailedCodeRefusal::Typed(CodeRefusal::Wrong(left @ 1..))) => {
+                let short = self.f.l.tr("code-error-wrong-short", &[("left", left.into())]);
+                problem.with_short(short)
+            }
+            _ => problem,
+        })
     }
 
     /// What the page says of a right code that came late: it is in its field again, and is sent with one press.
@@ -202,7 +208,7 @@ impl PageText<'_> {
             }
             CodeRefusal::NotDigits => l.t("code-error-digits").to_owned(),
             CodeRefusal::Wrong(left) => {
-                let reference = ("reference", view.reference.as_str().into());
+                let reference = ("reference", unbroken(&view.reference).into());
                 l.tr("code-error-wrong", &[reference, ("left", left.into())])
             }
             CodeRefusal::Used => l.t("code-error-used").to_owned(),
@@ -214,7 +220,7 @@ impl PageText<'_> {
 
     fn mail_refusal_text(&self, view: &CodeView, refusal: MailRefusal) -> String {
         let l = self.f.l;
-        let reference = ("reference", view.reference.as_str().into());
+        let reference = ("reference", unbroken(&view.reference).into());
         match refusal {
             // The new mail may not have been sent: a person's mails have a limit.
             MailRefusal::Late => l.t("code-error-late-unsent").to_owned(),
@@ -250,6 +256,17 @@ impl PageText<'_> {
         FormProblem::new("new_password", text)
     }
 
+    /// What a scope gives access to, with the values that its client gets.
+    pub(crate) fn shared(&self, scope: &str, claims: &Map<String, Value>) -> Option<SharedData> {
+        let values: Vec<_> = CLAIM_TEXTS
+            .iter()
+            .filter_map(|(name, key)| Some((self.f.l.t(key), shown_value(claims.get(*name)?))))
+            .collect();
+        let is_missing = values.is_empty() && scope != "openid";
+        let none = is_missing.then(|| self.f.l.t("consent-none"));
+        Some(SharedData { text: self.scope_text(scope)?, values, none })
+    }
+
     /// What a scope gives access to, in plain words.
     pub(crate) fn scope_text(&self, scope: &str) -> Option<&'static str> {
         let key = match scope {
@@ -262,6 +279,44 @@ impl PageText<'_> {
         };
         Some(self.f.l.t(key))
     }
+}
+
+/// The claims that are shown to a person, with the keys of their names. Whether an address is verified, and when the data
+/// changed last, is in the text of their scope.
+const CLAIM_TEXTS: [(&str, &str); 16] = [
+    ("name", "claim-name"),
+    ("given_name", "claim-given-name"),
+    ("middle_name", "claim-middle-name"),
+    ("family_name", "claim-family-name"),
+    ("nickname", "claim-nickname"),
+    ("preferred_username", "claim-username"),
+    ("gender", "claim-gender"),
+    ("birthdate", "claim-birthdate"),
+    ("profile", "claim-profile"),
+    ("picture", "claim-picture"),
+    ("website", "claim-website"),
+    ("zoneinfo", "claim-zone"),
+    ("locale", "claim-language"),
+    ("email", "claim-email"),
+    ("address", "claim-address"),
+    ("phone_number", "claim-phone"),
+];
+
+/// A claim as a person reads it. An address is one claim of several parts (OpenID Connect Core 1.0, section 5.1.1).
+fn shown_value(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(parts) => match parts.get("formatted").and_then(Value::as_str) {
+            Some(whole) => whole.to_owned(),
+            None => parts.values().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// A reference that a line end does not cut in two: it is compared with what a mail says.
+fn unbroken(reference: &str) -> String {
+    reference.replace('-', "\u{2011}")
 }
 
 /// Whether the code page has its field: not when no code can succeed.

@@ -1,9 +1,9 @@
 //! The contents of pages: one struct per page, with a template in `templates/`.
 
-mod asset;
 pub(crate) mod messages;
 #[cfg(test)]
 pub(crate) mod page_checks;
+mod support_line;
 pub(crate) mod translations;
 
 #[cfg(test)]
@@ -13,9 +13,9 @@ use std::borrow::Cow;
 
 use askama::Template;
 
-pub(crate) use asset::find_asset;
+use support_line::SupportLine;
 
-use crate::{config::BrandConfig, locale::Locale};
+use crate::{brand::Brand, config::BrandLinks, locale::Locale};
 
 /// What all pages have in common.
 #[derive(Clone, Copy, Debug)]
@@ -26,22 +26,51 @@ pub(crate) struct Frame<'a> {
     pub(crate) brand: &'a str,
     /// Where people find help.
     pub(crate) support: Option<&'a str>,
+    /// Where a person goes from a page that ends somewhere.
+    pub(crate) home: &'a str,
+    /// Links at the foot.
+    pub(crate) links: &'a BrandLinks,
+    /// Path of the logo.
+    pub(crate) logo: Option<&'a str>,
+    /// Path of the style sheet.
+    pub(crate) stylesheet: &'a str,
+    /// Path of the icon.
+    pub(crate) icon: &'a str,
+    /// Path of the script.
+    pub(crate) script: &'a str,
 }
 
 impl<'a> Frame<'a> {
     /// The frame of a replica's pages.
-    pub(crate) fn of(brand: &'a BrandConfig, l: Locale) -> Self {
-        Self { l, brand: &brand.name, support: brand.support.as_deref() }
+    pub(crate) fn of(brand: &'a Brand, l: Locale) -> Self {
+        Self {
+            l,
+            brand: &brand.name,
+            support: brand.support.as_deref(),
+            home: brand.home.as_str(),
+            links: &brand.links,
+            logo: brand.logo_path(),
+            stylesheet: brand.stylesheet(),
+            icon: brand.icon(),
+            script: brand.script(),
+        }
     }
 
-    #[expect(clippy::unused_self, reason = "templates reach it through the frame")]
-    fn stylesheet(&self) -> &'static str {
-        asset::stylesheet()
+    /// The text of the link home.
+    fn home_text(&self) -> String {
+        self.l.tr("home-link", &[("brand", self.brand.into())])
     }
 
-    #[expect(clippy::unused_self, reason = "templates reach it through the frame")]
-    fn icon(&self) -> &'static str {
-        asset::icon()
+    /// The links at the foot: each with its text.
+    fn foot_links(&self) -> Vec<(&'a str, &'static str)> {
+        let BrandLinks { privacy, accessibility, terms } = self.links;
+        let all = [
+            (privacy, "foot-privacy"),
+            (accessibility, "foot-accessibility"),
+            (terms, "foot-terms"),
+        ];
+        let given = all.into_iter().filter_map(|(url, key)| Some((url.as_ref()?.as_str(), key)));
+        given.map(|(url, key)| (url, self.l.t(key))).collect()
     }
 
     /// The other languages of the page.
@@ -51,13 +80,17 @@ impl<'a> Frame<'a> {
     }
 
     /// What to do without access to the mailbox.
-    fn without_mailbox(&self) -> Option<String> {
-        self.support
-            .map(|support| self.l.tr("code-trouble-mailbox", &[("support", support.into())]))
+    fn without_mailbox(&self) -> Option<SupportLine> {
+        self.support_line("code-trouble-mailbox")
     }
 
-    fn help(&self) -> Option<String> {
-        self.support.map(|support| self.l.tr("help-line", &[("support", support.into())]))
+    fn help(&self) -> Option<SupportLine> {
+        self.support_line("help-line")
+    }
+
+    fn support_line(&self, key: &str) -> Option<SupportLine> {
+        self.support
+            .map(|support| SupportLine::new(&self.l.tr(key, &[("support", support.into())])))
     }
 }
 
@@ -68,12 +101,31 @@ pub(crate) struct FormProblem {
     pub(crate) field: &'static str,
     /// What is wrong and what to do.
     pub(crate) text: String,
+    /// What is wrong in few words, unless those are the first sentence.
+    short: Option<String>,
 }
+
+/// Where a text says what is wrong before it says what to do.
+const SENTENCE_END: [&str; 2] = [". ", ": "];
 
 impl FormProblem {
     /// A problem of a field.
     pub(crate) fn new(field: &'static str, text: impl Into<String>) -> Self {
-        Self { field, text: text.into() }
+        Self { field, text: text.into(), short: None }
+    }
+
+    /// The same, with another text above the heading.
+    pub(crate) fn with_short(self, short: String) -> Self {
+        Self { short: Some(short), ..self }
+    }
+
+    /// What is wrong, without what to do: above the heading, where few words leave the field in view.
+    fn summary(&self) -> &str {
+        if let Some(short) = &self.short {
+            return short;
+        }
+        let ends = SENTENCE_END.iter().filter_map(|end| self.text.find(end));
+        ends.min().and_then(|end| self.text.get(..end)).unwrap_or(&self.text)
     }
 
     /// What is wrong with one field.
@@ -144,6 +196,12 @@ pub(crate) struct CodePage<'a> {
 }
 
 impl CodePage<'_> {
+    /// On a small screen the field with the fault is seen without scrolling. What has not changed since the last page comes
+    /// after it.
+    fn is_field_first(&self) -> bool {
+        self.open && (self.notice.is_some() || self.wrong("code").is_some())
+    }
+
     fn wrong(&self, field: &str) -> Option<&str> {
         FormProblem::text_for(&self.problems, field)
     }
@@ -195,9 +253,25 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) form: StepForm<'a>,
     pub(crate) title: String,
     pub(crate) lede: String,
-    /// What each scope gives access to, in plain words.
-    pub(crate) scopes: Vec<&'static str>,
+    /// What each scope gives access to.
+    pub(crate) scopes: Vec<SharedData>,
+    /// Where the client says what it does with them.
+    pub(crate) privacy: Option<&'a str>,
+    pub(crate) privacy_text: String,
+    /// What to do after a change of mind.
+    pub(crate) back: String,
     pub(crate) account: String,
+}
+
+/// What a scope gives access to.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedData {
+    /// In plain words.
+    pub(crate) text: &'static str,
+    /// The name of each claim, with its value.
+    pub(crate) values: Vec<(&'static str, String)>,
+    /// Why there is no value.
+    pub(crate) none: Option<&'static str>,
 }
 
 /// `/login/consent`, when the person confirms.

@@ -1,8 +1,11 @@
 //! Every page that has no states of its own; those of the sign-in steps are in `http/login`.
 
 use askama::Template;
+use jiff::tz::TimeZone;
+use store::Timestamp;
 
 use super::{
+    messages::PageText,
     page_checks::{FRAME, assert_valid_page, attribute, contents, tags},
     *,
 };
@@ -91,6 +94,23 @@ fn new_password_page_fields_and_buttons() {
     }
 }
 
+fn shared(scope: &str, claims: &[(&str, &str)]) -> SharedData {
+    let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+    let text = PageText { f: FRAME, zone: &TimeZone::UTC, now: Timestamp::from_millis(0) };
+    text.shared(scope, &claims).unwrap()
+}
+
+#[test]
+fn shared_data_names_each_value() {
+    let profile = shared("profile", &[("birthdate", "1984-05-06"), ("name", "Mere"), ("x", "y")]);
+    let values: Vec<_> =
+        profile.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(values, [("Name", "Mere"), ("Date of birth", "1984-05-06")]);
+    assert_eq!(profile.none, None);
+    assert!(shared("phone", &[]).none.is_some(), "it is said that there is none");
+    assert_eq!(shared("openid", &[]).none, None);
+}
+
 #[test]
 fn question_pages_have_one_primary_button() {
     let account = FRAME
@@ -105,7 +125,10 @@ fn question_pages_have_one_primary_button() {
         form: form(&step::CONSENT),
         title: FRAME.l.tr("consent-title", &[("client", "The lab".into())]),
         lede: FRAME.l.tr("consent-lede", &[("client", "The lab".into())]),
-        scopes: vec![FRAME.l.t("consent-openid"), FRAME.l.t("consent-email")],
+        scopes: vec![shared("openid", &[]), shared("email", &[("email", "mere@example.org")])],
+        privacy: Some("/privacy"),
+        privacy_text: FRAME.l.tr("consent-privacy", &[("client", "The lab".into())]),
+        back: FRAME.l.tr("consent-back", &[("client", "The lab".into())]),
         account: account.clone(),
     };
     let consent = consent.render().unwrap();
@@ -151,10 +174,84 @@ fn notice_pages_are_sound() {
 fn frame_shows_brand_and_support() {
     let html = password(None, "");
     assert!(html.contains("<title>Sign in - Health Portal</title>"), "{html}");
-    assert!(html.contains("<footer><p>Need help? 0800 111 222</p></footer>"), "{html}");
+    let help = "Need help? <a href=\"tel:0800111222\">0800 111 222</a></p>\n</main>";
+    assert!(html.contains(help) && !html.contains("<footer"), "{html}");
     let alone = Frame { support: None, ..FRAME };
     let html = NoticePage { f: alone, page: "still", title: "A", text: "B" }.render().unwrap();
-    assert!(!html.contains("<footer"), "{html}");
+    assert!(!html.contains("class=\"help\""), "{html}");
+}
+
+#[test]
+fn foot_links_follow_configuration() {
+    let link = |path: &str| format!("https://www.example.org/{path}").parse().ok();
+    let links = BrandLinks { privacy: link("p?a=1&b=\"2"), accessibility: None, terms: link("t") };
+    let f = Frame { links: &links, logo: Some("/assets/logo-0123456789ab.png"), ..FRAME };
+    let html = NoticePage { f, page: "still", title: "A", text: "B" }.render().unwrap();
+    let (_, foot) = html.split_once("<footer>").unwrap();
+    let found: Vec<_> = tags(foot, "a").filter_map(|tag| attribute(tag, "href")).collect();
+    assert_eq!(found.len(), 2, "{html}");
+    assert!(found[0].starts_with("https://www.example.org/p?a=1") && !found[0].contains('"'));
+    let texts: Vec<_> = contents(foot, "a").collect();
+    assert_eq!(texts, ["Privacy", "Terms of use"]);
+    assert!(html.contains("<img src=\"/assets/logo-0123456789ab.png\" alt=\"Health Portal\">"));
+}
+
+/// The way back to a client is left at once; the language switch could not return to it.
+#[test]
+fn return_page_has_client_link_alone() {
+    for (is_app, class) in [(false, "late"), (true, "")] {
+        let location = "https://portal.example/cb?code=a&state=b";
+        let page = ReturnPage { f: FRAME, title: "Back to it".to_owned(), location, is_app };
+        let html = page.render().unwrap();
+        let links: Vec<_> = tags(&html, "a").filter_map(|tag| attribute(tag, "href")).collect();
+        assert_eq!(links.len(), 2, "the client and the telephone: {links:?}");
+        assert!(
+            links[0].starts_with("https://portal.example/cb?code=a")
+                && links[1].starts_with("tel:")
+        );
+        assert!(html.contains(&format!("<p class=\"{class}\"><a class=\"button\"")), "{html}");
+    }
+}
+
+/// Pages without a form end somewhere: each leads on.
+#[test]
+fn page_without_form_leads_home() {
+    let notice = NoticePage { f: FRAME, page: "still", title: "A", text: "B" }.render().unwrap();
+    let lede = "Try again later".to_owned();
+    let paused = PausedPage { f: FRAME, form: form(&step::CODE), lede }.render().unwrap();
+    for html in [notice, paused] {
+        assert_valid_page(&html, FRAME.l);
+        let home = tags(&html, "a").find(|tag| attribute(tag, "class") == Some("button")).unwrap();
+        assert_eq!(attribute(home, "href"), Some(FRAME.home));
+        assert!(html.contains(">Go to Health Portal</a>"), "{html}");
+    }
+}
+
+#[test]
+fn password_fields_have_texts_for_show() {
+    for html in [password(None, ""), new_password(None)] {
+        let secret: Vec<_> =
+            tags(&html, "input").filter(|tag| attribute(tag, "type") == Some("password")).collect();
+        let [secret] = secret.as_slice() else { panic!("{html}") };
+        for name in ["data-show", "data-show-label", "data-hide", "data-hide-label"] {
+            assert!(attribute(secret, name).is_some_and(|text| !text.is_empty()), "{secret}");
+        }
+        assert_eq!(attribute(secret, "spellcheck"), Some("false"));
+        // Without scripts there is no button that does nothing.
+        assert!(!html.contains("type=\"button\""), "{html}");
+    }
+}
+
+#[test]
+fn problem_summary_is_first_sentence() {
+    for (text, summary) in [
+        ("That code is not right. You have 4 tries left", "That code is not right"),
+        ("Nothing is lost: wait. Then go on", "Nothing is lost"),
+        ("Enter your password", "Enter your password"),
+        ("You can ask again in 9 seconds.", "You can ask again in 9 seconds."),
+    ] {
+        assert_eq!(FormProblem::new("code", text).summary(), summary);
+    }
 }
 
 #[test]
@@ -166,7 +263,7 @@ fn foreign_text_is_escaped() {
     let fields = [("state", HOSTILE)];
     let logout = LogoutPage { f, form: HOSTILE, lede: HOSTILE.to_owned(), fields: &fields };
     for html in [page.render().unwrap(), logout.render().unwrap()] {
-        assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
+        assert!(!html.contains("<script>") && !html.contains("<b>"), "{html}");
         assert_eq!(contents(&html, "h1").count(), 1);
         let values: Vec<_> =
             tags(&html, "input").filter_map(|tag| attribute(tag, "value")).collect();

@@ -7,7 +7,10 @@ use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentB
 use jiff::tz::TimeZone;
 use store::Timestamp;
 
-use crate::{clock::time_of_day, locale::Locale};
+use crate::{
+    clock::{time_of_day, zone_name},
+    locale::Locale,
+};
 
 /// Every language, with its files; English first, because it is the fallback for missing texts.
 const FILES: [(Locale, [&str; 2]); 2] = [
@@ -29,6 +32,22 @@ impl Locale {
     pub(crate) fn clock_time(self, at: Timestamp, zone: &TimeZone) -> String {
         let (time, part) = time_of_day(at, zone);
         self.tr("clock-time", &[("time", time.into()), ("part", part.into())])
+    }
+
+    /// A clock time with its zone, for a reader who may be elsewhere: `9:41 am NZDT`.
+    pub(crate) fn clock_time_with_zone(self, at: Timestamp, zone: &TimeZone) -> String {
+        let (time, zone) = (self.clock_time(at, zone), zone_name(at, zone));
+        self.tr("clock-with-zone", &[("time", time.into()), ("zone", zone.into())])
+    }
+
+    /// "5 minutes", "2 hours": whole minutes, and from an hour and a half on hours, rounded up.
+    pub(crate) fn length(self, minutes: u64) -> String {
+        let (key, count) = if minutes < 90 {
+            ("length-minutes", minutes)
+        } else {
+            ("length-hours", minutes.div_ceil(60))
+        };
+        self.tr(key, &[("count", count.into())])
     }
 
     /// A text without arguments.

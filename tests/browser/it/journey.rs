@@ -242,7 +242,7 @@ async fn reset_and_second_tab_pages_work() {
     first.check_and_screenshot("new-password").await;
     one.fill("#new_password", "too short").await;
     one.submit("button[value=continue]").await;
-    assert!(one.text_of("[role=alert]").await.contains("at least 15 characters"));
+    assert!(one.text_of("p.error").await.contains("at least 15 characters"));
     first.check_and_screenshot("new-password-refused").await;
     one.fill("#new_password", "a walk along the river at noon").await;
     one.submit("button[value=continue]").await;

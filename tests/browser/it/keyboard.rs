@@ -86,7 +86,16 @@ async fn sign_in_works_by_keyboard() {
     let tab = browser.tab().await;
     bring_to_front(&tab).await;
     open_sign_in_page(&tab, &app, &client).await;
-    let expected = ["Te reo Māori", "email", "password", "continue", "cancel"];
+    let expected = [
+        "Te reo Māori",
+        "email",
+        "password",
+        "Show",
+        "continue",
+        "cancel",
+        "0800 111 222",
+        "Privacy",
+    ];
     assert_eq!(tab_stops(&tab).await, expected, "the reading order");
     check_reverse_order(&tab, &expected).await;
 
@@ -126,7 +135,8 @@ async fn check_code_page(tab: &Tab, app: &TestApp, patient: &Patient) {
     let found = tab_stops(tab).await;
     // Until the cool-down is over, a link is in place of the button.
     assert_eq!(found[..3], ["Te reo Māori", "code", "continue"], "{found:?}");
-    assert_eq!(found[4..], ["The e-mail has not arrived?", "restart", "cancel"], "{found:?}");
+    let rest = ["The e-mail has not arrived?", "restart", "cancel", "0800 111 222", "Privacy"];
+    assert_eq!(found[4..], rest, "{found:?}");
     app.clock.advance(std::time::Duration::from_secs(31));
     tab.open(tab.url().await).await;
     tab_to(tab, "code").await;
@@ -168,17 +178,33 @@ async fn reset_consent_logout_work_by_keyboard() {
     tab_to(&tab, "code").await;
     type_text(&tab, &code).await;
     press_enter(&tab, "/login/new-password").await;
-    let expected = ["Te reo Māori", "username", "new_password", "continue", "restart", "cancel"];
+    let expected = [
+        "Te reo Māori",
+        "username",
+        "new_password",
+        "Show",
+        "continue",
+        "restart",
+        "cancel",
+        "0800 111 222",
+        "Privacy",
+    ];
     assert_eq!(tab_stops(&tab).await, expected);
     tab_to(&tab, "new_password").await;
     type_text(&tab, "a walk along the river at noon").await;
     press_enter(&tab, "/login/consent").await;
-    assert_eq!(tab_stops(&tab).await, ["Te reo Māori", "allow", "deny", "restart"]);
+    assert_eq!(
+        tab_stops(&tab).await,
+        ["Te reo Māori", "allow", "deny", "restart", "0800 111 222", "Privacy"]
+    );
     tab_to(&tab, "allow").await;
     press_key(&tab, " ").await;
     tab.wait_for_url(|url| url.as_str().starts_with(CALLBACK)).await;
     tab.open(format!("{}/oauth2/logout", app.issuer())).await;
-    assert_eq!(tab_stops(&tab).await, ["Te reo Māori", "continue", "cancel"]);
+    assert_eq!(
+        tab_stops(&tab).await,
+        ["Te reo Māori", "continue", "cancel", "0800 111 222", "Privacy"]
+    );
     // The language switch is a link: Enter follows it, and the page asks again in the other language.
     tab_to(&tab, "Te reo Māori").await;
     press_enter(&tab, "/oauth2/logout").await;

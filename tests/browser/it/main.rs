@@ -4,3 +4,5 @@ mod journey;
 mod keyboard;
 mod return_to_client;
 mod screens;
+mod script;
+mod small_screen;

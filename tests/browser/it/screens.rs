@@ -107,7 +107,8 @@ impl Walk<'_> {
         assert_eq!(lang, self.language, "{page}");
         // Message pages have no form, and every other page has one; so no page is taken for another.
         let form: bool = self.tab.evaluate("document.querySelector('main form') !== null").await;
-        let says = ["failure-", "still", "signed-out"].iter().any(|name| page.starts_with(name));
+        let says =
+            ["failure-", "still", "signed-out", "return"].iter().any(|name| page.starts_with(name));
         assert!(form != says, "{page} is another page: {}", self.tab.text().await);
         wrong.extend(self.tab.problems().await);
         assert!(wrong.is_empty(), "{page} ({}):\n{}", self.language, wrong.join("\n"));
@@ -225,10 +226,10 @@ async fn visit_code_pages(walk: &mut Walk<'_>, portal: &Client) {
     let page = walk.tab.url().await;
     walk.app.wait_for_jobs().await;
     walk.app.set_setting("sign_in.code_failures", "3").await;
-    for nth in 0..4 {
+    for nth in 0..3 {
         walk.submit_code(&wrong_code(&code, nth)).await;
     }
-    walk.check_page("code-paused").await;
+    walk.check_page("paused").await;
     walk.app.set_setting("sign_in.code_failures", "10").await;
     walk.app.clock.advance(Duration::from_mins(20));
     walk.reopen(&page).await;
@@ -280,6 +281,22 @@ async fn visit_signed_in_elsewhere(walk: &mut Walk<'_>, browser: &Browser, porta
     walk.check_page("signed-in-elsewhere").await;
 }
 
+/// The page that leads back to an app stays, with its link, because this browser has no such app.
+async fn visit_return_page(walk: &mut Walk<'_>) {
+    let change = |new: &mut flows::client::Client| {
+        *new = flows::client::Client::new("phone", flows::client::Profile::Native);
+        "The phone".clone_into(&mut new.metadata.client_name);
+        new.metadata.redirect_uris = vec!["nz.example.portal:/callback".to_owned()];
+        new.operator.first_party = true;
+    };
+    let phone = walk.app.client_with("phone", change).await;
+    walk.start(&phone, &[("prompt", "login")]).await;
+    walk.press("cancel").await;
+    // Chromium notes that it cannot open the address; the page is what is checked.
+    let _noted = walk.tab.problems().await;
+    walk.check_page("return").await;
+}
+
 async fn visit_end_pages(walk: &mut Walk<'_>) {
     let issuer = walk.app.issuer().to_owned();
     walk.tab.open(format!("{issuer}/oauth2/logout?state=a")).await;
@@ -312,6 +329,7 @@ async fn walk(language: &str) {
     visit_signed_in_pages(&mut walk, &browser, (&portal, &lab)).await;
     visit_signed_in_elsewhere(&mut walk, &browser, &portal).await;
     refusals::visit_refusal_pages(&mut walk, &portal).await;
+    visit_return_page(&mut walk).await;
     visit_end_pages(&mut walk).await;
     refusals::visit_failure_pages(&mut walk, &portal).await;
     let missed = page_list::unvisited(&walk.seen);

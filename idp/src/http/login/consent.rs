@@ -4,6 +4,7 @@ use axum::{extract::State, response::Response};
 use flows::{
     admission::PostedStep,
     authorize::{self, AuthorizePage},
+    claims,
     consent::{self, ConsentDecision, ConsentOutcome},
     interaction::Need,
     request::AuthorizationRequest,
@@ -44,7 +45,7 @@ pub(in crate::http) async fn get(
     let session = &question.session.session;
     let about = ConsentSubject { attempt, request: &question.request, session };
     match question.need {
-        Need::Consent => consent_page(&app, &request, &about),
+        Need::Consent => consent_page(&app, &request, &about).await,
         // Answered before, and opened again from the history: it can be answered again.
         Need::Confirm | Need::Nothing => confirm_page(&app, &request, &about),
         // Answered, and opened again later: the request needs another sign-in.
@@ -102,13 +103,13 @@ impl<'a> ConsentSubject<'a> {
 }
 
 /// The consent page of a request that has no row.
-pub(in crate::http) fn ask_consent(
+pub(in crate::http) async fn ask_consent(
     app: &App,
     request: &BrowserRequest,
     asked: &AuthorizePage,
     session: &LiveSession,
 ) -> Result<Response, Failure> {
-    consent_page(app, request, &ConsentSubject::of(asked, session))
+    consent_page(app, request, &ConsentSubject::of(asked, session)).await
 }
 
 /// The confirmation page of a request that has no row.
@@ -121,19 +122,26 @@ pub(in crate::http) fn ask_confirm(
     confirm_page(app, request, &ConsentSubject::of(asked, session))
 }
 
-fn consent_page(
+async fn consent_page(
     app: &App,
     request: &BrowserRequest,
     about: &ConsentSubject<'_>,
 ) -> Result<Response, Failure> {
     let text = request.page_text(app);
     let f = text.f;
-    let client = client_name(request, &about.request.client_id);
+    let (user, scopes) = (about.session.user_id, &about.request.scopes);
+    let scopes = claims::of_scopes(&request.cx, user, scopes).await?;
+    let client_id = &about.request.client_id;
+    let registered = request.cx.clients.get(client_id);
+    let client = client_name(request, client_id);
     let html = ConsentPage {
         form: attempt_form(request, &step::CONSENT, about.attempt, None),
         title: f.l.tr("consent-title", &[("client", client.into())]),
         lede: f.l.tr("consent-lede", &[("client", client.into())]),
-        scopes: about.request.scopes.iter().filter_map(|scope| text.scope_text(scope)).collect(),
+        scopes: scopes.iter().filter_map(|(scope, values)| text.shared(scope, values)).collect(),
+        privacy: registered.and_then(|client| client.metadata.privacy_link()),
+        privacy_text: f.l.tr("consent-privacy", &[("client", client.into())]),
+        back: f.l.tr("consent-back", &[("client", client.into())]),
         account: about.account(f),
         f,
     };

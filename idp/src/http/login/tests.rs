@@ -168,7 +168,8 @@ fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) 
     assert!(html.contains(l.t("code-staff")));
     // Where no mail can have arrived, nothing is said about its arrival.
     assert_eq!(html.contains(l.t("code-trouble-spam")), takes_code(view));
-    let mailbox = l.tr("code-trouble-mailbox", &[("support", "0800 111 222".into())]);
+    let support = "<a href=\"tel:0800111222\">0800 111 222</a>";
+    let mailbox = l.tr("code-trouble-mailbox", &[("support", support.into())]);
     assert_eq!(html.contains(&mailbox), takes_code(view));
 }
 
@@ -186,6 +187,18 @@ fn code_field_keeps_typed_value() {
     }
     assert_eq!(attribute(field, "value"), Some("12 34&#34;5"));
     assert_eq!(attribute(field, "aria-describedby"), Some("code-error code-browser"));
+}
+
+/// At ten to three, before the clocks go back to two, a code that works for 15 minutes works "until 2:05 am".
+#[test]
+fn night_of_clock_change_names_zones() {
+    let zone = TimeZone::get("Pacific/Auckland").unwrap();
+    let text = PageText { f: FRAME, zone: &zone, now: at("2026-04-04T13:50:00Z") };
+    assert_eq!(text.until(at("2026-04-04T14:05:00Z")), "2:05 am NZST (for 15 more minutes)");
+    assert_eq!(text.clock_time(at("2026-04-04T13:50:00Z")), "2:50 am NZDT");
+    assert!(text.when(at("2026-04-04T14:05:00Z")).contains("2:05 am NZST (in about 15 minutes)"));
+    let day = PageText { now: at("2026-05-04T13:50:00Z"), ..text };
+    assert_eq!(day.until(at("2026-05-04T14:05:00Z")), "2:05 am (for 15 more minutes)");
 }
 
 #[test]
@@ -309,11 +322,11 @@ fn code_refusals_have_messages() {
         (Refusal::Code(CodeRefusal::NotDigits), "The code is numbers only"),
         (
             Refusal::Code(CodeRefusal::Wrong(3)),
-            "That code is not right. Check the newest e-mail with the reference KOWHAI-27. You have 3 tries left",
+            "That code is not right. Check the newest e-mail with the reference KOWHAI‑27. You have 3 tries left",
         ),
         (
             Refusal::Code(CodeRefusal::Wrong(1)),
-            "That code is not right. Check the newest e-mail with the reference KOWHAI-27. You have 1 try left",
+            "That code is not right. Check the newest e-mail with the reference KOWHAI‑27. You have 1 try left",
         ),
         (
             Refusal::Code(CodeRefusal::Wrong(0)),
@@ -321,11 +334,11 @@ fn code_refusals_have_messages() {
         ),
         (
             Refusal::Mail(MailRefusal::Expired),
-            "That code has expired. We have sent a new code with the reference KOWHAI-27",
+            "That code has expired. We have sent a new code with the reference KOWHAI‑27",
         ),
         (
             Refusal::Mail(MailRefusal::Superseded),
-            "That code is from an older e-mail. Enter the code from the newest one, with the reference KOWHAI-27",
+            "That code is from an older e-mail. Enter the code from the newest one, with the reference KOWHAI‑27",
         ),
         (
             Refusal::Code(CodeRefusal::Used),
@@ -333,7 +346,7 @@ fn code_refusals_have_messages() {
         ),
         (
             Refusal::Mail(MailRefusal::OtherBrowser),
-            "That code was asked for in another browser. Enter the code with the reference KOWHAI-27",
+            "That code was asked for in another browser. Enter the code with the reference KOWHAI‑27",
         ),
         (
             Refusal::Code(CodeRefusal::Paused(at("2026-11-24T10:29:01Z"))),

@@ -28,7 +28,7 @@ pub(in crate::http) async fn get(
         Some(sealed) => authorize::resume(&request.cx, sealed, &request.browser_context).await?,
         None => authorize::start(&request.cx, &params, &request.browser_context).await?,
     };
-    respond(&app, &mut request, outcome)
+    respond(&app, &mut request, outcome).await
 }
 
 /// A post from another site has no cookies, so it is redirected to a GET of the same request, which has them.
@@ -39,7 +39,7 @@ pub(in crate::http) async fn post(
 ) -> Result<Response, Failure> {
     match authorize::post(&request.cx, &params)? {
         Ok(sealed) => Ok(page::see_other(&posted_address(&sealed))),
-        Err(outcome) => respond(&app, &mut request, outcome),
+        Err(outcome) => respond(&app, &mut request, outcome).await,
     }
 }
 
@@ -48,7 +48,7 @@ pub(in crate::http) fn posted_address(sealed: &str) -> String {
     format!("{}?{POSTED}={sealed}", flows::discovery::path::AUTHORIZE)
 }
 
-fn respond(
+async fn respond(
     app: &App,
     request: &mut BrowserRequest,
     outcome: AuthorizeOutcome,
@@ -64,7 +64,7 @@ fn respond(
         AuthorizeOutcome::Client(to) => Ok(page::see_other(&to.location)),
         AuthorizeOutcome::SignIn(asked) => login::password_page::render_new(app, request, &asked),
         AuthorizeOutcome::Consent(asked, session) => {
-            login::consent::ask_consent(app, request, &asked, &session)
+            login::consent::ask_consent(app, request, &asked, &session).await
         }
         AuthorizeOutcome::Confirm(asked, session) => {
             login::consent::ask_confirm(app, request, &asked, &session)

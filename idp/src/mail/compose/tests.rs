@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use mail_parser::{HeaderName, MessageParser};
+use mail_parser::{HeaderName, MessageParser, MimeHeaders};
 
 use super::*;
+use crate::brand::{Brand, brand_config};
 use crate::clock::Clock;
-use crate::config::Issuer;
+use crate::config::{BrandConfig, Colour, Issuer};
 use crate::dev::mailbox;
 use crate::locale::Locale;
 use crate::mail::fixtures::{ADDRESS, MailFixture, NAME, code, mail_contents};
@@ -29,6 +30,13 @@ fn read(mail: &ComposedMail) -> Read {
         html: message.parts[2].text_contents().unwrap().to_owned(),
         raw: String::from_utf8(mail.bytes.clone()).unwrap(),
     }
+}
+
+/// A fixture with another brand.
+fn with_brand(change: impl FnOnce(&mut BrandConfig)) -> MailFixture {
+    let mut config = brand_config();
+    change(&mut config);
+    MailFixture { brand: Brand::load(config), ..MailFixture::new() }
 }
 
 fn composed(name: &str) -> Read {
@@ -128,8 +136,7 @@ fn mail_goes_to_stored_spelling() {
 fn unusual_brand_names_compose() {
     for brand in ["Hauora & Co's <Portal> \"1\"", "Te Whatu Ora – Kāinga ⚕", "x", "{$code}s; a; b"]
     {
-        let mut fixture = MailFixture::new();
-        fixture.brand.name = brand.to_owned();
+        let fixture = with_brand(|config| config.name = brand.to_owned());
         match fixture.compose(&code(NAME, ADDRESS).0) {
             Ok(mail) => assert!(read(&mail).subject.contains(&format!("Your {brand} sign-in"))),
             // It looks like an unfilled placeholder.
@@ -138,13 +145,33 @@ fn unusual_brand_names_compose() {
     }
 }
 
+/// The logo is a part of the mail itself: no picture is loaded, and no link is followed, to read a code.
+#[test]
+fn png_logo_is_inline_part() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/browser/logo.png");
+    let fixture = with_brand(|config| {
+        config.logo = Some(file.into());
+        config.colour = Some(Colour::parse("#005eb8").unwrap());
+    });
+    let mail = fixture.compose(&code(NAME, ADDRESS).0).unwrap();
+    let message = MessageParser::default().parse(&mail.bytes).unwrap();
+    let [_, _, related, html, picture] = message.parts.as_slice() else { panic!("{mail:?}") };
+    assert_eq!(related.content_type().unwrap().subtype(), Some("related"));
+    let html = html.text_contents().unwrap();
+    assert!(html.contains("<img src=\"cid:logo@login.example.org\" alt=\"\""), "{html}");
+    assert!(html.contains("border-top:6px solid #005eb8"), "{html}");
+    assert_eq!(picture.contents(), std::fs::read(file).unwrap());
+    let attached = message.attachments().count();
+    assert!(attached <= 1, "the picture is inline: {attached}");
+}
+
 #[test]
 fn support_link_is_left_out() {
-    let mut fixture = MailFixture::new();
-    fixture.brand.support = Some("https://help.example.org".to_owned());
+    let link = Some("https://help.example.org".to_owned());
+    let fixture = with_brand(|config| config.support = link);
     let mail = read(&fixture.compose(&code(NAME, ADDRESS).0).unwrap());
     assert!(!mail.text.contains("need help"), "{}", mail.text);
-    fixture.brand.support = None;
+    let fixture = with_brand(|config| config.support = None);
     assert_eq!(read(&fixture.compose(&code(NAME, ADDRESS).0).unwrap()).text, mail.text);
 }
 

@@ -62,7 +62,7 @@ fn languages_take_same_arguments() {
 }
 
 /// Texts that are the same in both languages because they have no words.
-const SAME: [&str; 0] = [];
+const SAME: [&str; 1] = ["clock-with-zone"];
 /// Words that only an English sentence has.
 const ENGLISH: [&str; 16] = [
     "the", "your", "you", "and", "is", "was", "not", "that", "this", "we", "it", "code", "page",

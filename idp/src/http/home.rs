@@ -1,0 +1,12 @@
+//! `/`: a person who types the address of this program alone wants the service in front of it.
+
+use axum::{extract::State, response::Response};
+
+use super::{extract::BrowserRequest, page};
+use crate::app::App;
+
+pub(super) const PATH: &str = "/";
+
+pub(super) async fn get(State(app): State<App>, _: BrowserRequest) -> Response {
+    page::see_other(app.brand.home.as_str())
+}
