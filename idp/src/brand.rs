@@ -6,7 +6,6 @@ mod logo;
 use std::ops::Deref;
 
 use axum::body::Bytes;
-use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 pub(crate) use logo::Logo;
 
 use crate::config::{BrandConfig, Colour};
@@ -102,7 +101,7 @@ impl Brand {
 
 impl Asset {
     fn new(name: &str, extension: &str, content_type: &'static str, bytes: Bytes) -> Self {
-        let digest = keys::hash_text(&STANDARD.encode(&bytes));
+        let digest = keys::hash_bytes(&bytes);
         let short =
             digest.as_bytes().iter().take(6).fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
         let path = format!("/assets/{name}-{short:012x}.{extension}");

@@ -152,9 +152,10 @@ impl HttpBrowser {
         self.try_send(Method::GET, to.as_ref(), &headers, None).await
     }
 
-    /// The value of a cookie of ours on the http issuer: `session`, `browser`, `device` or `locale`.
+    /// The value of a cookie of ours: `session`, `browser`, `device` or `locale`.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        self.jar().get(&name_on_http(name)).cloned()
+        let jar = self.jar();
+        jar.get(&name_on_http(name)).or_else(|| jar.get(&format!("__Host-{name}"))).cloned()
     }
 
     /// Sets a cookie, as an attacker might.

@@ -26,7 +26,8 @@ use chromiumoxide::{
             network::Cookie,
             page::{
                 CaptureScreenshotParams, EventLoadEventFired, EventNavigatedWithinDocument,
-                GetFrameTreeParams, Viewport,
+                GetFrameTreeParams, GetNavigationHistoryParams, NavigateToHistoryEntryParams,
+                Viewport,
             },
             storage::GetCookiesParams,
             target::{CreateBrowserContextParams, CreateTargetParams},
@@ -278,6 +279,24 @@ impl Tab {
         let mut loads = self.loads().await;
         self.click(selector).await;
         self.with_time_limit("no page follows", loads.next()).await;
+    }
+
+    /// Goes to the entry of the history before this one, and waits until its page has loaded.
+    pub async fn go_back(&self) {
+        let history = async || {
+            let history = self.page.execute(GetNavigationHistoryParams::default()).await;
+            history.expect("the tab is open").result
+        };
+        let now = history().await;
+        let index = usize::try_from(now.current_index).expect("an index");
+        let before = &now.entries[index.checked_sub(1).expect("an entry before this one")];
+        let back = NavigateToHistoryEntryParams::new(before.id);
+        self.page.execute(back).await.expect("the tab is open");
+        // A page that the browser has kept is shown without being loaded again.
+        let arrived = async || {
+            history().await.current_index < now.current_index && self.is_loaded().await
+        };
+        self.until("the earlier page does not come", arrived).await;
     }
 
     /// Whether an element is on the page now.

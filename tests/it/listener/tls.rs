@@ -43,7 +43,7 @@ async fn sign_in_works_over_tls(engine: Engine) {
     let cookie = page.header("set-cookie");
     assert!(cookie.starts_with("__Host-browser=") && cookie.contains("; Secure"), "{cookie}");
     let landed = browser.sign_in(&app, &portal, &patient).await;
-    assert!(browser.cookie("__Host-session").is_some());
+    assert!(browser.cookie("session").is_some());
     assert_eq!(portal.redeem_at(&browser, &landed).await.status, 200);
 }
 

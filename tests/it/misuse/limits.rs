@@ -259,7 +259,7 @@ async fn case_54_strangers_codes_never_pause_owner(engine: Engine) {
     app.wait_for_jobs().await;
     let mails = app.mail.mails_to(&patient.email);
     assert!(
-        mails.iter().any(|mail| mail.subject.contains("has your")),
+        mails.iter().any(|mail| mail.subject.contains("Wrong codes at your")),
         "a mail says that the password is known"
     );
 }

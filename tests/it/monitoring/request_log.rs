@@ -36,13 +36,14 @@ async fn request_is_logged_in_one_line() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn refused_request_log_omits_foreign_path() {
+async fn refused_request_log_omits_foreign_text() {
     let log = CapturedLog::start();
     let app = TestApp::start(Engine::Sqlite).await;
     let browser = app.browser();
     for (to, path, status) in [
         ("/assets/canary.css", "/assets/{name}", 404),
-        ("/canary", "", 404),
+        ("/no-such-path?email=canary", "/no-such-path", 404),
+        ("/CANARY", "/?", 404),
         ("/oauth2/authorize?client_id=canary", "/oauth2/authorize", 400),
         ("/login/code?attempt=canary", "/login/code", 400),
     ] {

@@ -2,6 +2,7 @@
 
 use flows::login::{refusal::CodeRefusal, typed_code};
 use keys::{Password, PasswordError};
+use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
 use super::FuzzContext;
@@ -37,20 +38,24 @@ const NFKC_MAX_EXPANSION: usize = 18;
 pub(super) fn code(_: &FuzzContext, input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let read = typed_code::parse(&text);
+    let decimal = Regex::new(r"^\d$").expect("a pattern");
     let apart: String = text.chars().flat_map(|c| ['\u{2013}', c, ' ']).collect();
     assert_eq!(typed_code::parse(&apart), read, "characters between digits are ignored");
-    // NFKC turns a full-width digit into an ASCII digit; every digit of the result is among them.
-    let digits: String = text.nfkc().filter(char::is_ascii_digit).collect();
+    // ASCII digits are among those that are read, in order; a digit of another script counts by its value.
+    let ascii: String = text.chars().filter(char::is_ascii_digit).collect();
+    let digits = text.chars().filter(|c| decimal.is_match(c.encode_utf8(&mut [0; 4]))).count();
     match read {
         Ok(code) => {
-            assert_eq!((code.as_str(), code.len()), (digits.as_str(), 6));
+            assert_eq!((code.len(), digits), (6, 6));
+            let mut rest = code.chars();
+            assert!(ascii.chars().all(|digit| rest.any(|read| read == digit)), "{code}");
             assert_eq!(typed_code::parse(&code).as_ref(), Ok(&code), "a code is parsed as itself");
         }
         Err(CodeRefusal::NotSixDigits(many)) => {
-            assert!(many != 6 && many == digits.len(), "{many}");
+            assert!(many != 6 && many == digits, "{many}");
         }
         Err(CodeRefusal::NotDigits) => {
-            assert!(text.chars().any(|c| !c.is_ascii_digit() && c != ' ' && c != '-'));
+            assert!(digits != 6 && text.chars().any(char::is_alphabetic));
         }
         Err(other) => panic!("{other:?} is not a possible mistake"),
     }
