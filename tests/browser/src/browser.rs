@@ -293,9 +293,8 @@ impl Tab {
         let back = NavigateToHistoryEntryParams::new(before.id);
         self.page.execute(back).await.expect("the tab is open");
         // A page that the browser has kept is shown without being loaded again.
-        let arrived = async || {
-            history().await.current_index < now.current_index && self.is_loaded().await
-        };
+        let arrived =
+            async || history().await.current_index < now.current_index && self.is_loaded().await;
         self.until("the earlier page does not come", arrived).await;
     }
 
