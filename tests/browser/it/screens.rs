@@ -226,6 +226,7 @@ async fn visit_code_pages(walk: &mut Walk<'_>, portal: &Client) {
     let page = walk.tab.url().await;
     walk.app.wait_for_jobs().await;
     walk.app.set_setting("sign_in.code_failures", "3").await;
+    walk.app.set_setting("sign_in.code_wait", "1m").await;
     for nth in 0..3 {
         walk.submit_code(&wrong_code(&code, nth)).await;
     }
@@ -233,6 +234,7 @@ async fn visit_code_pages(walk: &mut Walk<'_>, portal: &Client) {
     walk.app.set_setting("sign_in.code_failures", "10").await;
     walk.app.clock.advance(Duration::from_mins(20));
     walk.reopen(&page).await;
+    assert!(walk.tab.has("button[value=resend]").await, "the pause is over");
     walk.check_page("code-late").await;
     walk.app.clock.advance(Duration::from_mins(20));
     walk.reopen(&page).await;
