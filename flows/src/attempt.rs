@@ -223,7 +223,7 @@ fn parse_name(cx: &Cx, name: &str) -> Option<AttemptName> {
 /// Whether the client of a request is still registered with the redirect URI. An attempt lives for a day, and its client may be
 /// changed or removed meanwhile.
 fn is_entitled(cx: &Cx, request: &AuthorizationRequest) -> bool {
-    cx.find_entitled_client(&request.client_id, &request.redirect_uri).is_some()
+    cx.find_entitled_client(request).is_some()
 }
 
 /// Finds the attempt that a page names.

@@ -115,10 +115,10 @@ pub async fn resume(
         return Ok(AuthorizeOutcome::Page { why: "the posted request is not from here" });
     };
     // It can be opened again from the history at any time, like the address of a request by GET.
-    match cx.find_entitled_client(&request.client_id, &request.redirect_uri).cloned() {
+    match cx.find_entitled_client(&request).cloned() {
         Some(client) => proceed(cx, browser_context, request, client).await,
         None => Ok(AuthorizeOutcome::Page {
-            why: "the client is not registered any more, or not with this redirect_uri",
+            why: "the client is not registered any more, or not for this request",
         }),
     }
 }
@@ -186,7 +186,7 @@ pub(crate) fn sign_in_page(
     browser_context: &BrowserContext,
     request: AuthorizationRequest,
 ) -> Result<Option<AuthorizePage>> {
-    let entitled = cx.find_entitled_client(&request.client_id, &request.redirect_uri).cloned();
+    let entitled = cx.find_entitled_client(&request).cloned();
     let Some(client) = entitled else { return Ok(None) };
     let attempt = attempt::seal(cx, &browser_context.browser, Purpose::SignIn, &request)?;
     Ok(Some(AuthorizePage { attempt, request, client }))

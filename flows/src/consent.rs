@@ -97,7 +97,8 @@ pub async fn find_prompt(
 }
 
 /// Whether a completed attempt is still good for an answer of its own. Afterwards it is decided like any request of a
-/// person who has a session: another code for `prompt=login` needs another sign-in.
+/// person who has a session: another code for `prompt=login` needs another sign-in. The right code that is posted once more
+/// within a minute has its own rule (decision 3).
 async fn is_unanswered(cx: &Cx, sql: &mut impl Sql, loaded: &LoadedAttempt) -> Result<bool> {
     let row = &loaded.row;
     let is_recent = row.completed_at.is_some_and(|at| cx.now.since(at) <= ANSWERED_FOR);
@@ -172,6 +173,8 @@ async fn allow(
             let secret = browser_context.session.as_ref();
             let found = session::live_with_consent(cx, tx, secret, &client.id).await?;
             let Some(session) = found else { return Ok(None) };
+            // First, because it waits for a redemption at the same time, which the next read then sees.
+            store::auth_code::void_unredeemed(tx, attempt, cx.now).await?;
             // Another tab may have answered, and its code may have been redeemed meanwhile.
             let fresh = fresh && !store::auth_code::is_attempt_redeemed(tx, attempt).await?;
             let signed_in = SignedInUser { session: &session, fresh, confirmed: true };
@@ -181,7 +184,6 @@ async fn allow(
             if need == Need::Consent {
                 store_consent(cx, tx, &session, &request).await?;
             }
-            store::auth_code::void_unredeemed(tx, attempt, cx.now).await?;
             let (sign_in, id) = (SignIn::of_session(&session.session), session.session.id);
             let new = NewCode { sign_in: &sign_in, session: id, attempt: Some(attempt) };
             issue::authorization_code(cx, tx, &request, new).await.map(Some)

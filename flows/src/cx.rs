@@ -101,14 +101,17 @@ impl Cx {
         client
     }
 
-    /// Finds the client of a request that was checked earlier, if it is still registered with the redirect URI.
+    /// Finds the client of a request that was checked earlier, if its registration still allows the request: the redirect URI,
+    /// and a missing code challenge.
     #[must_use]
     pub(crate) fn find_entitled_client(
         &self,
-        id: &str,
-        redirect_uri: &str,
+        request: &AuthorizationRequest,
     ) -> Option<&Arc<Client>> {
-        self.find_client(id).filter(|client| client.has_redirect_uri(redirect_uri))
+        self.find_client(&request.client_id).filter(|client| {
+            client.has_redirect_uri(&request.redirect_uri)
+                && (request.code_challenge.is_some() || client.operator.pkce != Pkce::Required)
+        })
     }
 
     /// A new id.

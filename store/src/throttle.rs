@@ -50,6 +50,7 @@ impl ThrottleKind {
 /// A counter's state.
 #[derive(Clone, Debug, FromRow)]
 pub struct Throttle {
+    key: Vec<u8>,
     kind: String,
     /// Tries spent.
     pub spent: i64,
@@ -60,6 +61,12 @@ pub struct Throttle {
 }
 
 impl Throttle {
+    /// Whether it is a counter of one of these keys.
+    #[must_use]
+    pub fn has_key(&self, keys: &[&[u8]]) -> bool {
+        keys.contains(&self.key.as_slice())
+    }
+
     /// Whether it is a counter of this kind.
     #[must_use]
     pub fn is_kind(&self, kind: ThrottleKind) -> bool {
@@ -67,17 +74,20 @@ impl Throttle {
     }
 }
 
-/// Reads every counter of a key.
-pub async fn all(sql: &mut impl Sql, key: &[u8]) -> Result<Vec<Throttle>> {
-    sql.q("SELECT kind, spent, since, next_at FROM throttles WHERE key = $1")
-        .bind(key.to_vec())
+/// Reads every counter of three keys, which may be the same.
+pub async fn of_keys(sql: &mut impl Sql, keys: [&[u8]; 3]) -> Result<Vec<Throttle>> {
+    let [one, two, three] = keys.map(<[u8]>::to_vec);
+    sql.q("SELECT key, kind, spent, since, next_at FROM throttles WHERE key IN ($1, $2, $3)")
+        .bind(one)
+        .bind(two)
+        .bind(three)
         .fetch_all()
         .await
 }
 
 /// Reads a counter.
 pub async fn get(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind) -> Result<Option<Throttle>> {
-    sql.q("SELECT kind, spent, since, next_at FROM throttles WHERE key = $1 AND kind = $2")
+    sql.q("SELECT key, kind, spent, since, next_at FROM throttles WHERE key = $1 AND kind = $2")
         .bind(key.to_vec())
         .bind(kind.as_str())
         .fetch_optional()
@@ -202,7 +212,7 @@ pub async fn refund_delay(
 /// Deletes the counters of a person's wrong passwords and codes; returns them.
 pub async fn clear_failures(sql: &mut impl Sql, key: &[u8]) -> Result<Vec<Throttle>> {
     sql.q("DELETE FROM throttles WHERE key = $1 AND kind IN ('password', 'code')
-           RETURNING kind, spent, since, next_at")
+           RETURNING key, kind, spent, since, next_at")
         .bind(key.to_vec())
         .fetch_all()
         .await

@@ -5,6 +5,7 @@
 
 mod apply;
 mod charge;
+mod code_limits;
 mod code_post;
 pub(crate) mod code_window;
 mod complete;
@@ -39,7 +40,8 @@ mod search;
 
 pub use code_window::CodeValidity;
 pub use show::{
-    CodeView, DuePage, MailStatus, PageRevision, ResendTime, SignInPage, StepView, show,
+    CodeView, DuePage, MailStatus, PageLocation, ResendTime, SignInPage, StepView,
+    locate, show,
 };
 
 use std::time::Duration;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
-    show::{PageRevision, SignInPage},
+    show::{PageLocation, PageRevision},
 };
 use crate::{Cx, Result, network::RateLimited};
 
@@ -43,7 +43,7 @@ impl PostedRefusal {
     /// # Errors
     ///
     /// It cannot be encrypted.
-    pub fn seal(self, cx: &Cx, page: &SignInPage) -> Result<Option<String>> {
+    pub fn seal(self, cx: &Cx, page: &PageLocation) -> Result<Option<String>> {
         if self == Self::default() {
             return Ok(None);
         }
@@ -55,7 +55,7 @@ impl PostedRefusal {
     /// Opens one. Nothing is shown of one that is of another attempt, of before a later post, or of another build, nor of a
     /// wait that is over.
     #[must_use]
-    pub fn open(cx: &Cx, page: &SignInPage, sealed: &str) -> Self {
+    pub fn open(cx: &Cx, page: &PageLocation, sealed: &str) -> Self {
         let opened: Option<SealedRefusal> = cx
             .root
             .open_text(&aad(page), sealed)
@@ -71,7 +71,7 @@ impl PostedRefusal {
     }
 }
 
-fn aad(page: &SignInPage) -> Vec<u8> {
+fn aad(page: &PageLocation) -> Vec<u8> {
     format!("{AAD}\n{}", page.attempt).into_bytes()
 }
 

@@ -8,6 +8,7 @@ use super::{
     Answer, apply,
     apply::UnitOfWork,
     attempt_or_answer,
+    code_limits::CodeLimits,
     code_post::CodePost,
     code_window::validity,
     follow,
@@ -15,7 +16,6 @@ use super::{
     mailed_method::{self, ResendFacts},
     method::Challenge,
     record_out_of_turn,
-    send_quota::used_up_until,
     state::{AwaitedProof, PendingSecondStep, State},
 };
 use crate::{
@@ -110,11 +110,10 @@ async fn resend_verdict(
     post: &CodePost,
 ) -> Result<ResendVerdict> {
     let next = resend_at(cx, &post.challenge);
-    let quota = used_up_until(cx, sql, &post.throttle_subject).await?;
-    let later = quota.map_or(next, |quota| quota.max(next));
+    let limits = CodeLimits::read(cx, sql, &post.throttle_subject).await?;
     // A code that is not judged is not mailed either.
-    let paused = post.throttle_subject.codes_paused_until(cx, sql).await?;
-    let later = paused.map_or(later, |paused| paused.max(later));
+    let until = limits.mails_used_up_until.max(limits.paused_until);
+    let later = until.map_or(next, |until| until.max(next));
     Ok(mailed_method::resend_verdict(ResendFacts {
         earliest: (later > cx.now).then_some(later),
         is_exhausted: post.challenge.tries >= post.throttle_subject.code_tries(cx),

@@ -8,15 +8,17 @@ use store::{
 };
 
 use super::{
+    NextStep,
+    code_limits::CodeLimits,
     code_post,
     code_window::{self, CodeValidity},
-    follow, resend, send_quota,
+    follow, resend,
     state::State,
     throttle_subject::ThrottleSubject,
 };
 use crate::{
     Cx, Result,
-    attempt::{self, Attempt, AttemptLookup, BrowserContext, StaleReason},
+    attempt::{self, Attempt, AttemptLookup, BrowserContext, LoadedAttempt, StaleReason},
     authorize::AuthorizePage,
     email,
     request::AuthorizationRequest,
@@ -25,22 +27,43 @@ use crate::{
 /// A sign-in page's content.
 #[derive(Clone, Debug)]
 pub struct SignInPage {
-    /// The attempt's name, for the page.
-    pub attempt: String,
+    /// Where it is.
+    pub location: PageLocation,
     /// Its request.
     pub request: AuthorizationRequest,
     /// The step that is due.
     pub view: StepView,
-    /// What the next post of it changes.
-    pub revision: PageRevision,
 }
 
 impl SignInPage {
     /// The sign-in page of a request that has no row yet.
     #[must_use]
     pub fn unsaved(attempt: &str, request: AuthorizationRequest) -> Self {
-        let attempt = attempt.to_owned();
-        Self { attempt, request, view: StepView::Password, revision: PageRevision::default() }
+        Self { location: PageLocation::unsaved(attempt), request, view: StepView::Password }
+    }
+}
+
+impl PageLocation {
+    /// The sign-in page of a request that has no row yet.
+    #[must_use]
+    pub fn unsaved(attempt: &str) -> Self {
+        Self {
+            attempt: attempt.to_owned(),
+            next_step: NextStep::Password,
+            revision: PageRevision::default(),
+        }
+    }
+
+    fn of(loaded: &LoadedAttempt, challenge: Option<&ChallengeWithUser>) -> Self {
+        let next_step = match &loaded.state {
+            State::Second(_) if challenge.is_none() => NextStep::Password,
+            state => NextStep::of(state),
+        };
+        let (tries, sends) = challenge.map_or((0, 0), |ChallengeWithUser { challenge, .. }| {
+            (challenge.tries, challenge.sends)
+        });
+        let revision = PageRevision { version: loaded.row.version, tries, sends };
+        Self { attempt: loaded.row.id.to_string(), next_step, revision }
     }
 }
 
@@ -51,15 +74,15 @@ pub struct PageRevision {
     version: i64,
     /// Guesses at the mailed code.
     tries: i64,
-    /// Mails of the code that were asked for.
+    /// Mails of the code that were requested.
     sends: i64,
 }
 
-/// The result of looking for the page of an attempt.
+/// The result of looking for the page of an attempt: what was looked for, its content or its location.
 #[derive(Debug)]
-pub enum DuePage {
+pub enum DuePage<T> {
     /// The page of the step that is due.
-    Page(Box<SignInPage>),
+    Page(Box<T>),
     /// The page can no longer be posted: a new one for the same request.
     Fresh(Box<AuthorizePage>, StaleReason),
     /// Nothing that can be continued.
@@ -149,15 +172,74 @@ pub enum ResendTime {
     At(Timestamp),
 }
 
-/// Finds the content of the page.
-pub async fn show(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Result<DuePage> {
+/// Where the page of an attempt is: which step is due, and how far posts have come.
+#[derive(Clone, Debug)]
+pub struct PageLocation {
+    /// The attempt's name, for the page.
+    pub attempt: String,
+    /// The step that is due.
+    pub next_step: NextStep,
+    /// What the next post of it changes.
+    pub revision: PageRevision,
+}
+
+/// What was read to locate a page.
+struct LocatedPage {
+    location: PageLocation,
+    request: AuthorizationRequest,
+    /// The row, if there is one yet.
+    row: Option<Box<LoadedAttempt>>,
+    /// The mailed code that the row can be answered with.
+    challenge: Option<ChallengeWithUser>,
+}
+
+/// Finds the page that is due, by one read, and reads no more than its location.
+pub async fn locate(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<DuePage<PageLocation>> {
+    Ok(match find_page(cx, browser_context, name).await? {
+        DuePage::Page(page) => DuePage::Page(Box::new(page.location)),
+        DuePage::Fresh(fresh, reason) => DuePage::Fresh(fresh, reason),
+        DuePage::NotFound => DuePage::NotFound,
+    })
+}
+
+/// Finds the page that is due, with its content.
+pub async fn show(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<DuePage<SignInPage>> {
+    let found = match find_page(cx, browser_context, name).await? {
+        DuePage::Page(found) => *found,
+        DuePage::Fresh(fresh, reason) => return Ok(DuePage::Fresh(fresh, reason)),
+        DuePage::NotFound => return Ok(DuePage::NotFound),
+    };
+    let LocatedPage { location, request, row, challenge } = found;
+    let view = match row {
+        Some(loaded) => view_of_row(cx, browser_context, &loaded, challenge).await?,
+        None => StepView::Password,
+    };
+    Ok(DuePage::Page(Box::new(SignInPage { location, request, view })))
+}
+
+async fn find_page(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<DuePage<LocatedPage>> {
     let mut conn = cx.db.read().await?;
     let (found, open_challenges) =
         attempt::find_with_challenges(cx, &mut conn, browser_context, name).await?;
     let loaded = match found {
         AttemptLookup::ThisBrowser(Attempt::Row(loaded)) => loaded,
         AttemptLookup::ThisBrowser(Attempt::Sealed { request, .. }) => {
-            return Ok(DuePage::Page(Box::new(SignInPage::unsaved(name, *request))));
+            let location = PageLocation::unsaved(name);
+            let request = *request;
+            let page = LocatedPage { location, request, row: None, challenge: None };
+            return Ok(DuePage::Page(Box::new(page)));
         }
         AttemptLookup::Stale(page) => {
             let fresh = crate::authorize::sign_in_page(cx, browser_context, page.request)?;
@@ -166,53 +248,49 @@ pub async fn show(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Resu
         }
         AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => return Ok(DuePage::NotFound),
     };
-    drop(conn);
-    let (view, revision) = match &loaded.state {
-        State::Password => (StepView::Password, PageRevision::default()),
-        State::Complete(_) => (StepView::Complete, PageRevision::default()),
-        State::Cancelled => (StepView::Cancelled, PageRevision::default()),
-        State::Second(_) | State::NewPassword(_) => {
-            match follow::find_session(cx, browser_context, &loaded).await? {
-                Some((_, live)) => {
-                    (StepView::SignedIn { person: live.name }, PageRevision::default())
-                }
-                None => view_of_step(cx, browser_context, &loaded.state, open_challenges).await?,
-            }
+    // A challenge that another tab used up or that was swept cannot be answered here.
+    let challenge = match &loaded.state {
+        state @ State::Second(_) => {
+            code_post::answered_challenge(&mut conn, browser_context, state, open_challenges)
+                .await?
+                .filter(|found| found.challenge.is_open())
         }
+        _ => None,
     };
-    Ok(DuePage::Page(Box::new(SignInPage {
-        attempt: loaded.row.id.to_string(),
-        request: loaded.request,
-        view,
-        revision: PageRevision { version: loaded.row.version, ..revision },
-    })))
+    let location = PageLocation::of(&loaded, challenge.as_ref());
+    let request = loaded.request.clone();
+    Ok(DuePage::Page(Box::new(LocatedPage { location, request, row: Some(loaded), challenge })))
 }
 
-/// The view of an open step, and how far its challenge has come.
-async fn view_of_step(
+async fn view_of_row(
     cx: &Cx,
     browser_context: &BrowserContext,
-    state: &State,
-    open_challenges: Vec<ChallengeWithUser>,
-) -> Result<(StepView, PageRevision)> {
+    loaded: &LoadedAttempt,
+    challenge: Option<ChallengeWithUser>,
+) -> Result<StepView> {
+    match &loaded.state {
+        State::Password => return Ok(StepView::Password),
+        State::Complete(_) => return Ok(StepView::Complete),
+        State::Cancelled => return Ok(StepView::Cancelled),
+        State::Second(_) | State::NewPassword(_) => {}
+    }
+    if let Some((_, live)) = follow::find_session(cx, browser_context, loaded).await? {
+        return Ok(StepView::SignedIn { person: live.name });
+    }
     let mut conn = cx.db.read().await?;
-    if let State::NewPassword(pending) = state {
+    if let State::NewPassword(pending) = &loaded.state {
         let user = store::user::by_id(&mut conn, pending.first.user).await?;
         let email = user.and_then(|user| user.email).unwrap_or_default();
-        return Ok((StepView::NewPassword { email }, PageRevision::default()));
+        return Ok(StepView::NewPassword { email });
     }
-    let found =
-        code_post::answered_challenge(&mut conn, browser_context, state, open_challenges).await?;
-    // Held methods have no page in this build, and a challenge that another tab used up or that was swept cannot be answered
-    // here.
-    let Some(ChallengeWithUser { challenge, person }) =
-        found.filter(|found| found.challenge.is_open())
-    else {
-        return Ok((StepView::Password, PageRevision::default()));
-    };
-    let view = view_of_code(cx, &mut conn, browser_context, &challenge, &person.user).await?;
-    let (tries, sends) = (challenge.tries, challenge.sends);
-    Ok((StepView::Code(view), PageRevision { tries, sends, ..PageRevision::default() }))
+    match challenge {
+        Some(ChallengeWithUser { challenge, person }) => {
+            let view = view_of_code(cx, &mut conn, browser_context, &challenge, &person.user);
+            view.await.map(StepView::Code)
+        }
+        // Held methods have no page in this build.
+        None => Ok(StepView::Password),
+    }
 }
 
 async fn view_of_code(
@@ -223,9 +301,9 @@ async fn view_of_code(
     user: &User,
 ) -> Result<CodeView> {
     let throttle_subject = ThrottleSubject::for_user(cx, sql, browser_context, user).await?;
-    let quota = send_quota::used_up_until(cx, sql, &throttle_subject).await?;
+    let limits = CodeLimits::read(cx, sql, &throttle_subject).await?;
     let next = resend::resend_at(cx, challenge);
-    let next = quota.map_or(next, |quota| quota.max(next));
+    let next = limits.mails_used_up_until.map_or(next, |until| until.max(next));
     Ok(CodeView {
         masked_address: email::mask_address(&challenge.address),
         reference: challenge.reference.clone(),
@@ -235,6 +313,6 @@ async fn view_of_code(
         resend: if next <= cx.now { ResendTime::Now } else { ResendTime::At(next) },
         delivery: MailStatus::of(challenge),
         exhausted: challenge.tries >= throttle_subject.code_tries(cx),
-        paused_until: throttle_subject.codes_paused_until(cx, sql).await?,
+        paused_until: limits.paused_until,
     })
 }

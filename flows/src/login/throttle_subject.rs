@@ -214,25 +214,6 @@ impl ThrottleSubject {
         Ok(begun && self.is_stranger())
     }
 
-    /// Until when no code is judged, if that is not now: by the waits after wrong codes, and by what strangers have in a day
-    /// while the site's guess budget is spent.
-    pub(super) async fn codes_paused_until(
-        &self,
-        cx: &Cx,
-        sql: &mut impl Sql,
-    ) -> Result<Option<Timestamp>> {
-        let mut until = self.delayed_until(cx, sql, ThrottleKind::Code).await?;
-        if let Self::Stranger { all_strangers: all, .. } = self
-            && guess_budget::is_spent(cx)
-        {
-            let quota = guess_budget::stranger_quota(cx);
-            let taken = throttle::get(sql, all, quota.kind).await?;
-            let spent = taken.filter(|taken| taken.spent >= quota.limit);
-            until = spent.map_or(until, |spent| until.max(spent.since.plus(quota.window)));
-        }
-        Ok((until > cx.now).then_some(until))
-    }
-
     async fn delayed_until(
         &self,
         cx: &Cx,

@@ -1,4 +1,4 @@
-//! The responses with pages: rendered, with the redirect targets of their forms in the policy, and with cookies.
+//! The responses with pages: rendered, with their language and cookies.
 
 use askama::Template;
 use axum::{

@@ -152,7 +152,7 @@ impl PageText<'_> {
         view: &CodeView,
         message: PageMessage<MailedCodeRefusal>,
     ) -> Option<FormProblem> {
-        if view.paused_until.is_some() || self.code_notice(view, message).is_some() {
+        if self.code_notice(view, message).is_some() {
             return None;
         }
         let reference = ("reference", unbroken(&view.reference).into());

@@ -98,6 +98,7 @@ pub(super) fn code_page<'a>(
     let open = takes_code(view);
     let title = match view.delivery {
         _ if open => "code-title",
+        _ if view.exhausted => "code-title-spent",
         MailStatus::NotSent if view.resend == ResendTime::Now => "code-title-unrequested",
         MailStatus::NotSent | MailStatus::Refused => "code-title-unsent",
         MailStatus::Pending | MailStatus::Accepted => "code-title-new",

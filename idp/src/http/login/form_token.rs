@@ -22,7 +22,7 @@ pub(super) fn step_form<'a>(
     step: &'static Step,
     shown: &StepPage<'a>,
 ) -> StepForm<'a> {
-    attempt_form(request, step, &shown.page.attempt, shown.refused)
+    attempt_form(request, step, &shown.page.location.attempt, shown.refused)
 }
 
 /// The same for the page of an attempt by its name.

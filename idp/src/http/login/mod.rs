@@ -1,5 +1,6 @@
 //! The sign-in pages. A form names its attempt and carries a token; `flows` decides what a post leads to, and `respond.rs`
-//! turns that answer into a response. A post is never answered by the page of a step: it redirects there.
+//! turns that answer into a response. A post is answered by a redirect to the page of a step, never by the page itself, unless
+//! it could not be judged (`unavailable.rs`).
 
 pub(super) mod code;
 pub(super) mod consent;
@@ -54,27 +55,22 @@ pub(super) async fn get(
         }
         DuePage::NotFound => return Err(Failure::StartAgain),
     };
-    let due = due_step(&page.view, step)?;
+    let due = due_step(&page, step)?;
     if due.leads_to != step.leads_to {
-        return Ok(page::see_other(&due.address(&page.attempt, None)));
+        return Ok(page::see_other(&due.address(&page.location.attempt, None)));
     }
     let refused = params.get(REFUSED);
-    let posted = refused.map(|sealed| PostedRefusal::open(&request.cx, &page, sealed));
+    let posted = refused.map(|sealed| PostedRefusal::open(&request.cx, &page.location, sealed));
     render(&app, &request, &StepPage { page: &page, posted: posted.unwrap_or_default(), refused })
 }
 
-/// The step whose page shows a view; `here` is the one that the tab is at.
-fn due_step(view: &StepView, here: &'static Step) -> Result<&'static Step, Failure> {
-    let next_step = match view {
-        StepView::Password => NextStep::Password,
-        StepView::Code(_) => NextStep::Code,
-        StepView::NewPassword { .. } => NextStep::NewPassword,
-        StepView::Complete => NextStep::Complete,
+/// The step whose page shows what is due; `here` is the one that the tab is at.
+fn due_step(page: &SignInPage, here: &'static Step) -> Result<&'static Step, Failure> {
+    match page.view {
         // Shown on whichever page the tab is.
-        StepView::SignedIn { .. } => return Ok(here),
-        StepView::Cancelled => return Err(Failure::StartAgain),
-    };
-    Step::for_next_step(next_step).ok_or(Failure::StartAgain)
+        StepView::SignedIn { .. } => Ok(here),
+        _ => Step::for_next_step(page.location.next_step).ok_or(Failure::StartAgain),
+    }
 }
 
 /// "Cancel" and "start again", which every step offers; `None` when the step itself was answered.

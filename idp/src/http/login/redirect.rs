@@ -5,19 +5,13 @@ use flows::{
     attempt::StaleReason,
     authorize::AuthorizePage,
     login::{
-        self, DuePage, NextStep, SignInPage,
+        self, DuePage, NextStep, PageLocation,
         posted_refusal::PostedRefusal,
         refusal::{PasswordRefusal, Refusal},
     },
 };
 
-use super::due_step;
-use crate::http::{
-    error::Failure,
-    extract::BrowserRequest,
-    page,
-    step::{self, Step},
-};
+use crate::http::{error::Failure, extract::BrowserRequest, page, step::Step};
 
 /// To the page that is due, which says what a post was refused for.
 pub(super) async fn redirect_refused(
@@ -25,7 +19,7 @@ pub(super) async fn redirect_refused(
     attempt: &str,
     posted: PostedRefusal,
 ) -> Result<Response, Failure> {
-    match login::show(&request.cx, &request.browser_context, attempt).await? {
+    match login::locate(&request.cx, &request.browser_context, attempt).await? {
         DuePage::Page(page) => redirect_to_page(request, &page, posted),
         DuePage::Fresh(fresh, reason) => {
             redirect_to_fresh(request, &fresh, Some(reason), &posted.typed)
@@ -42,7 +36,7 @@ pub(super) fn redirect_to_fresh(
     typed: &str,
 ) -> Result<Response, Failure> {
     let refusal = reason.map(|reason| Refusal::Password(PasswordRefusal::Stale(reason)));
-    let page = SignInPage::unsaved(&fresh.attempt, fresh.request.clone());
+    let page = PageLocation::unsaved(&fresh.attempt);
     let mut response = redirect_to_page(request, &page, PostedRefusal::new(refusal, typed))?;
     page::set_cookie(&mut response, request.new_browser_cookie.clone());
     Ok(response)
@@ -50,10 +44,10 @@ pub(super) fn redirect_to_fresh(
 
 fn redirect_to_page(
     request: &BrowserRequest,
-    page: &SignInPage,
+    page: &PageLocation,
     posted: PostedRefusal,
 ) -> Result<Response, Failure> {
-    let step = due_step(&page.view, request.step.unwrap_or(&step::PASSWORD))?;
+    let step = Step::for_next_step(page.next_step).ok_or(Failure::StartAgain)?;
     let sealed = posted.seal(&request.cx, page)?;
     Ok(page::see_other(&step.address(&page.attempt, sealed.as_deref())))
 }

@@ -13,7 +13,10 @@ use flows::{
 };
 use keys::HashingCaller;
 
-use super::{StepPage, form_token::attempt_with_token, password_page, respond::PostedForm};
+use super::{
+    StepPage, form_token::attempt_with_token, password_page, redirect::redirect_to_fresh,
+    respond::PostedForm,
+};
 use crate::{
     app::App,
     http::{
@@ -53,7 +56,10 @@ pub(super) async fn respond_full(
         Some(page) => page,
         None => match login::show(&request.cx, &request.browser_context, posted.attempt).await? {
             DuePage::Page(page) => *page,
-            DuePage::Fresh(..) | DuePage::NotFound => return Err(Failure::StartAgain),
+            DuePage::Fresh(fresh, reason) => {
+                return redirect_to_fresh(request, &fresh, Some(reason), posted.typed);
+            }
+            DuePage::NotFound => return Err(Failure::StartAgain),
         },
     };
     render_full(app, request, &page, posted.typed, retry_after)
