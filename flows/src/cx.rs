@@ -8,8 +8,9 @@ use store::{Db, EphemeralCounters, Id, Timestamp};
 
 use crate::{
     actor::Actor,
-    client::{Client, Clients},
+    client::{Client, Clients, Pkce},
     observer::{ClientSlot, Observer},
+    request::AuthorizationRequest,
     settings::Settings,
 };
 

@@ -1,7 +1,7 @@
 //! The second step by e-mail: six digits, derived and never stored (decision 3).
 //!
 //! ```text
-//! posted ─▶ charged to person and challenge (one commit) ─▶ derived and compared ─▶ applied (one commit)
+//! posted ─▶ six digits? ─▶ charged to person and challenge (one commit) ─▶ derived and compared ─▶ applied (one commit)
 //! ```
 //!
 //! Nothing stores an expiry: a code is valid until min(last acceptance by the mail server + window, first issue + 2 ×
@@ -324,10 +324,10 @@ const fn refusal_outcome(refusal: Refusal) -> CodeOutcome {
         Refusal::Mail(MailRefusal::Exhausted) => CodeOutcome::Exhausted,
         Refusal::Code(CodeRefusal::Used) => CodeOutcome::Used,
         Refusal::Code(CodeRefusal::Paused(_)) => CodeOutcome::Paused,
-        Refusal::Code(CodeRefusal::NotDigits | CodeRefusal::NotSixDigits(_)) => {
-            CodeOutcome::Malformed
-        }
-        Refusal::Code(CodeRefusal::Wrong(_))
+        // What is not six digits comes to no verdict.
+        Refusal::Code(
+            CodeRefusal::Wrong(_) | CodeRefusal::NotDigits | CodeRefusal::NotSixDigits(_),
+        )
         | Refusal::Mail(MailRefusal::SendLater(_))
         | Refusal::Password(_)
         | Refusal::NewPassword(_)

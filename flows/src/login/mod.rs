@@ -40,8 +40,7 @@ mod search;
 
 pub use code_window::CodeValidity;
 pub use show::{
-    CodeView, DuePage, MailStatus, PageLocation, ResendTime, SignInPage, StepView,
-    locate, show,
+    CodeView, DuePage, MailStatus, PageLocation, ResendTime, SignInPage, StepView, locate, show,
 };
 
 use std::time::Duration;
@@ -195,9 +194,20 @@ fn attempt_or_answer(
 
 /// A new page for the request of one that can no longer be posted.
 fn answer_stale(cx: &Cx, browser_context: &BrowserContext, page: StalePage) -> Result<Answer> {
+    Ok(match renew(cx, browser_context, page)? {
+        Some((fresh, reason)) => Answer::FreshPage(fresh, Some(reason)),
+        None => Answer::StartAgain,
+    })
+}
+
+/// A new page for the request of one that can no longer be posted, unless its client may not make it any more.
+fn renew(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    page: StalePage,
+) -> Result<Option<(Box<AuthorizePage>, StaleReason)>> {
     let fresh = crate::authorize::sign_in_page(cx, browser_context, page.request)?;
-    Ok(fresh
-        .map_or(Answer::StartAgain, |fresh| Answer::FreshPage(Box::new(fresh), Some(page.reason))))
+    Ok(fresh.map(|fresh| (Box::new(fresh), page.reason)))
 }
 
 /// The answer to a page whose form token is no longer valid. Nothing is done.
@@ -230,12 +240,10 @@ pub async fn resolve_stale_form(
             }
             StaleForm::NextStep(due)
         }
-        AttemptLookup::Stale(page) => {
-            crate::authorize::sign_in_page(cx, browser_context, page.request)?
-                .map_or(StaleForm::NotThisBrowser, |fresh| {
-                    StaleForm::FreshPage(Box::new(fresh), page.reason)
-                })
-        }
+        AttemptLookup::Stale(page) => match renew(cx, browser_context, *page)? {
+            Some((fresh, reason)) => StaleForm::FreshPage(fresh, reason),
+            None => StaleForm::NotThisBrowser,
+        },
         AttemptLookup::ThisBrowser(Attempt::Sealed { .. })
         | AttemptLookup::PreviousCookie(_)
         | AttemptLookup::NotFound => StaleForm::NotThisBrowser,
@@ -272,7 +280,15 @@ async fn address_of(cx: &Cx, loaded: &LoadedAttempt) -> Result<String> {
 
 /// "Cancel": back to the client with `access_denied`.
 pub async fn cancel(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Result<Answer> {
-    let attempt = match find_own_attempt(cx, browser_context, name).await? {
+    let error = OAuthError::new("access_denied", "the person cancelled");
+    let found = attempt::find(cx, &mut cx.db.read().await?, browser_context, name).await?;
+    if let AttemptLookup::Stale(page) = &found
+        && page.reason == StaleReason::Old
+    {
+        // An old page of this browser: there is nothing to renew it for.
+        return Ok(Answer::Client(crate::authorize::error_redirect(cx, &page.request, &error)));
+    }
+    let attempt = match attempt_or_answer(cx, browser_context, found)? {
         Ok(attempt) => attempt,
         Err(answer) => return Ok(answer),
     };
@@ -283,7 +299,6 @@ pub async fn cancel(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Re
         }
         record_cancelled(cx, loaded).await?;
     }
-    let error = OAuthError::new("access_denied", "the person cancelled");
     Ok(Answer::Client(crate::authorize::error_redirect(cx, attempt.request(), &error)))
 }
 

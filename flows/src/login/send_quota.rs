@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Cx, Result, audit::outcome::CodeRequest};
 
-/// Charges one mail to the quotas, or none; none either while no code is judged.
+/// Charges one mail to the quotas. None is charged while codes are paused, or where one of the quotas is used up.
 pub(super) async fn charge_send(
     cx: &Cx,
     tx: &mut Tx,

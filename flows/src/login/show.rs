@@ -12,7 +12,7 @@ use super::{
     code_limits::CodeLimits,
     code_post,
     code_window::{self, CodeValidity},
-    follow, resend,
+    follow, renew, resend,
     state::State,
     throttle_subject::ThrottleSubject,
 };
@@ -242,9 +242,10 @@ async fn find_page(
             return Ok(DuePage::Page(Box::new(page)));
         }
         AttemptLookup::Stale(page) => {
-            let fresh = crate::authorize::sign_in_page(cx, browser_context, page.request)?;
-            return Ok(fresh
-                .map_or(DuePage::NotFound, |fresh| DuePage::Fresh(Box::new(fresh), page.reason)));
+            return Ok(match renew(cx, browser_context, *page)? {
+                Some((fresh, reason)) => DuePage::Fresh(fresh, reason),
+                None => DuePage::NotFound,
+            });
         }
         AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => return Ok(DuePage::NotFound),
     };

@@ -66,6 +66,7 @@ password-error-again = That sign-in could not be finished. Please sign in again
 
 code-title = Enter your code
 code-title-new = The time of your code is over
+code-title-spent = All tries are used up
 code-title-unsent = We could not send your code
 code-title-unrequested = Send a code
 code-sent = We sent a six-digit code to { $address }.
@@ -82,8 +83,8 @@ code-ago = { $minutes ->
 code-until = It works until { $until } at the latest.
 code-still = It still works until { $until }.
 code-soon = It works as soon as the new e-mail is on its way. Enter it when the e-mail is there.
-code-over = The code that we sent to { $address } worked until { $until }. Send a new one.
-code-over-same = The code that we sent to { $address } worked until { $until }. Send it again: it is the same code, and it works again then.
+code-over = The code that we sent to { $address } worked until { $until }. You need a new one.
+code-over-same = The code that we sent to { $address } worked until { $until }. Sent again, the same code works again.
 code-spent = All tries at the code that we sent to { $address } are used up.
 code-reference = Reference in the e-mail:
 code-label = Six-digit code
@@ -118,7 +119,7 @@ code-error-wrong-short = { $left ->
     [one] That code is not right. 1 try left
    *[other] That code is not right. { $left } tries left
 }
-code-notice-late = That is the right code, but its time was over. We have sent you the same code again, so it works again: press Continue.
+code-notice-late = That is the right code, but its time was over. We are sending you the same code again. Wait for the e-mail, then press Continue.
 code-error-late-unsent = That is the right code, but its time was over. Too many codes were asked for to send it again now
 code-error-expired = That code has expired. We have sent a new code with the reference { $reference }
 code-error-expired-unsent = That code has expired. Too many codes were asked for to send a new one now
@@ -136,7 +137,7 @@ paused-title = You cannot sign in at this moment
 paused-lede = There were too many wrong codes. You can sign in again { $when }. Your account is not locked, and nothing is lost.
 paused-ways = What you can do
 paused-way-later = Close this page, and sign in again then. We send no code before.
-paused-way-device = A browser that you have signed in with before may work at once.
+paused-way-device = A browser that you have signed in with before may work now.
 paused-way-help = If it was not you who entered the codes, somebody knows your password. Ask for help.
 
 ## Going back to the client.

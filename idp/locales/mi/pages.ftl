@@ -70,6 +70,7 @@ password-error-again = Kāore i taea te whakaoti i taua takiurunga. Tēnā koa, 
 
 code-title = Tāurutia tō waehere
 code-title-new = Kua pau te wā o tō waehere
+code-title-spent = Kua pau ngā whakamātau katoa
 code-title-unsent = Kāore i taea te tuku i tō waehere
 code-title-unrequested = Tukuna he waehere
 code-sent = Kua tukuna he waehere mati ono ki { $address }.
@@ -86,8 +87,8 @@ code-ago = { $minutes ->
 code-until = Ka mahi tae noa ki te { $until }, kaua i muri atu.
 code-still = Kei te mahi tonu, tae noa ki te { $until }.
 code-soon = Ka mahi ina tukuna te īmēra hou. Tāurutia ina tae mai te īmēra.
-code-over = I mahi te waehere i tukuna ki { $address } tae noa ki te { $until }. Tukuna he mea hou.
-code-over-same = I mahi te waehere i tukuna ki { $address } tae noa ki te { $until }. Tukuna anō: koirā tonu te waehere, ā, ka mahi anō.
+code-over = I mahi te waehere i tukuna ki { $address } tae noa ki te { $until }. Me whai mea hou koe.
+code-over-same = I mahi te waehere i tukuna ki { $address } tae noa ki te { $until }. Ki te tukuna anō, ka mahi anō taua waehere.
 code-spent = Kua pau ngā whakamātau katoa mō te waehere i tukuna ki { $address }.
 code-reference = Tohutoro i roto i te īmēra:
 code-label = Waehere mati ono
@@ -122,7 +123,7 @@ code-error-wrong-short = { $left ->
     [one] Kāore i te tika taua waehere. Kotahi te whakamātau e toe ana
    *[other] Kāore i te tika taua waehere. E { $left } ngā whakamātau e toe ana
 }
-code-notice-late = Koirā te waehere tika, engari kua pau te wā. Kua tukuna anō e mātou taua waehere, nō reira ka mahi anō: pēhia Haere tonu.
+code-notice-late = Koirā te waehere tika, engari kua pau te wā. Kei te tukuna anō e mātou taua waehere. Tatari ki te īmēra, kātahi ka pēhi i te Haere tonu.
 code-error-late-unsent = Koirā te waehere tika, engari kua pau te wā. He maha rawa ngā waehere kua tonoa, nō reira kāore e taea te tuku anō ināianei
 code-error-expired = Kua pau te wā o taua waehere. Kua tukuna he waehere hou me te tohutoro { $reference }
 code-error-expired-unsent = Kua pau te wā o taua waehere. He maha rawa ngā waehere kua tonoa, nō reira kāore e taea te tuku waehere hou ināianei

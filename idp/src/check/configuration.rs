@@ -69,7 +69,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
         found.push(problem("proxies.trusted", why));
     }
     if config.brand.support.is_none() {
-        let why = "is not set: no page and no mail says whom to ask for help; set it to a telephone number";
+        let why = "is not set: pages and mails say that there is help, and not where; set it to a telephone number";
         found.push(problem("brand.support", why));
     }
     if let Some(most) = max_open_files()

@@ -7,7 +7,7 @@ use flows::{
     attempt::StaleReason,
     email::BadEmail,
     login::{
-        CodeValidity, CodeView, MailStatus,
+        CodeValidity, CodeView, MailStatus, ResendTime,
         refusal::{CodeRefusal, MailRefusal, MailedCodeRefusal, PageMessage, PasswordRefusal},
     },
     network::RateLimited,
@@ -34,8 +34,8 @@ pub(crate) struct PageText<'a> {
 }
 
 impl PageText<'_> {
-    /// A clock time in the past, or a deadline: floored to the minute. Its zone is beside it in the night in which the clocks
-    /// are changed.
+    /// A clock time in the past, or a deadline: floored to the minute. Its zone is beside it within a day of a change of the
+    /// clocks.
     pub(crate) fn clock_time(&self, at: Timestamp) -> String {
         if is_near_clock_change(self.now, self.zone) {
             return self.f.l.clock_time_with_zone(at, self.zone);
@@ -159,6 +159,13 @@ impl PageText<'_> {
         let text = match message {
             PageMessage::ThisStep(MailedCodeRefusal::Typed(CodeRefusal::Wrong(1..)))
                 if !takes_code(view) =>
+            {
+                return None;
+            }
+            // The mail came and its time is over again, or the server refused it: the page says so.
+            PageMessage::ThisStep(MailedCodeRefusal::Mail(MailRefusal::Late))
+                if !takes_code(view)
+                    && (view.resend == ResendTime::Now || view.delivery == MailStatus::Refused) =>
             {
                 return None;
             }

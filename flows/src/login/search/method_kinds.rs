@@ -73,7 +73,7 @@ mod deep {
 
     #[test]
     fn either_kind_full_world_is_safe() {
-        run_search("either kind, everybody", &FULL_BOUNDS, &offering(&[EMAIL, APP]));
+        run_search("either kind, all persons", &FULL_BOUNDS, &offering(&[EMAIL, APP]));
     }
 
     #[test]

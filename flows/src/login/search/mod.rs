@@ -247,7 +247,7 @@ fn run_search(name: &str, bounds: &Bounds, rules: &Rules) -> SearchStats {
 
 #[test]
 fn full_world_is_safe() {
-    run_search("everybody", &FULL_BOUNDS, &UNMODIFIED);
+    run_search("all persons", &FULL_BOUNDS, &UNMODIFIED);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) async fn visit_refusal_pages(walk: &mut Walk<'_>, portal: &Client) {
 async fn visit_paused_account(walk: &mut Walk<'_>) {
     walk.app.set_setting("sign_in.password_failures", "3").await;
     for _ in 0..4 {
-        walk.submit_credentials("somebody@patients.example", "not the password").await;
+        walk.submit_credentials("unknown@patients.example", "not the password").await;
     }
     walk.check_variant("password-paused").await;
     walk.app.set_setting("sign_in.password_failures", "10").await;
