@@ -170,14 +170,19 @@ struct Counters<'a> {
 }
 
 impl Counters<'_> {
-    /// Counts a hit, from the largest network to the smallest, up to the first that is over its limit. Those within it are
-    /// not counted then: each would be one more counter, and a client can have 65,536 networks in one.
+    /// Counts a hit, from the largest network to the smallest, up to the first that is over its limit. The smaller ones are then
+    /// not counted: each would be one more counter, and a client can have 65,536 networks in one. Nor are the larger ones: a
+    /// network that is refused takes nothing from its neighbours.
     async fn count(&self, what: LimitKind, networks: &[Network]) -> Option<OverLimit> {
-        for network in networks.iter().rev().copied() {
+        for (counted, network) in networks.iter().rev().copied().enumerate() {
             let limit = what.limit(self.settings, network.size());
             let key = counter_key(what, network);
             let hit = self.ephemeral.hit(&key, limit, what.window(), self.now).await;
             if let HitResult::Over { retry_after, is_first } = hit {
+                for larger in networks.iter().rev().copied().take(counted) {
+                    let key = counter_key(what, larger);
+                    self.ephemeral.refund(&key, 1, what.window(), self.now).await;
+                }
                 return Some(OverLimit { network, until: self.now.plus(retry_after), is_first });
             }
         }

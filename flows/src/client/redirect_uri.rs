@@ -7,6 +7,16 @@ use super::metadata::ApplicationType;
 /// RFC 9700, section 2.6: https, or http on loopback; a private scheme only for native clients (RFC 8252, section 7.1).
 pub(super) fn parse(uri: &str, application: ApplicationType) -> Result<Url, &'static str> {
     let url = Url::parse(uri).map_err(|_| "not an absolute URI")?;
+    // It is sent to browsers as it is written here, so it must mean the same to each of them.
+    if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(
+            "a redirect URI is ASCII: the host as its A-label (xn--..), everything else percent-encoded",
+        );
+    }
+    let is_web = matches!(url.scheme(), "https" | "http");
+    if is_web && !uri.starts_with("https://") && !uri.starts_with("http://") {
+        return Err("a redirect URI begins with https://, in small letters");
+    }
     if url.fragment().is_some() {
         return Err("a redirect URI has no fragment (RFC 6749, section 3.1.2)");
     }
@@ -93,6 +103,13 @@ mod tests {
             ("https://person@lab.example/callback", false, false),
             ("https://lab.example\\@evil.example/callback", false, false),
             ("https://lab.example/a callback", false, false),
+            ("https://b\u{fc}cher.example/callback", false, false),
+            ("https://xn--bcher-kva.example/r%C3%BCck", true, true),
+            ("https:/lab.example/callback", false, false),
+            ("https:lab.example/callback", false, false),
+            ("HTTPS://lab.example/callback", false, false),
+            ("https://lab.example/\tcallback", false, false),
+            ("https://lab.example/\u{1}", false, false),
             ("/callback", false, false),
             ("", false, false),
         ] {

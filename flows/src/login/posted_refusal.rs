@@ -2,9 +2,12 @@
 //! get), so that Back, Forward and a reload post nothing again.
 //!
 //! The address of the page carries it sealed. It belongs to one attempt as it was after that post: the page shows it until
-//! the next post, and reading it writes nothing.
+//! another post changes the attempt, or for a quarter of an hour, and reading it writes nothing.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use store::Timestamp;
 
 use super::{
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
@@ -13,6 +16,8 @@ use super::{
 use crate::{Cx, Result, network::RateLimited};
 
 const AAD: &str = "vestibule/refusal/v1";
+/// How long the page shows it.
+const SHOWN_FOR: Duration = Duration::from_mins(15);
 /// Characters of what was typed that are put back into the form: as many as the longest address has.
 const MAX_TYPED: usize = 254;
 
@@ -27,6 +32,7 @@ pub struct PostedRefusal {
 
 #[derive(Serialize, Deserialize)]
 struct SealedRefusal {
+    at: Timestamp,
     revision: PageRevision,
     posted: PostedRefusal,
 }
@@ -47,13 +53,19 @@ impl PostedRefusal {
         if self == Self::default() {
             return Ok(None);
         }
-        let sealed = SealedRefusal { revision: page.revision, posted: self };
+        let sealed = SealedRefusal { at: cx.now, revision: page.revision, posted: self };
         let plain = serde_json::to_vec(&sealed)?;
         Ok(Some(cx.root.seal_text(&cx.rng, &aad(page), &plain)?))
     }
 
-    /// Opens one. Nothing is shown of one that is of another attempt, of before a later post, or of another build, nor of a
-    /// wait that is over.
+    /// The same of a post to another step than the one whose page shows it: what was typed is not for its field.
+    #[must_use]
+    pub fn without_typed(self) -> Self {
+        Self { typed: String::new(), ..self }
+    }
+
+    /// Opens one. Nothing is shown of one that is of another attempt, of before a change of it, too old, or of another build,
+    /// nor of a wait that is over.
     #[must_use]
     pub fn open(cx: &Cx, page: &PageLocation, sealed: &str) -> Self {
         let opened: Option<SealedRefusal> = cx
@@ -62,13 +74,18 @@ impl PostedRefusal {
             .ok()
             .and_then(|plain| serde_json::from_slice(&plain).ok());
         let Some(SealedRefusal { posted, .. }) =
-            opened.filter(|sealed| sealed.revision == page.revision)
+            opened.filter(|sealed| sealed.revision == page.revision && is_recent(cx, sealed.at))
         else {
             return Self::default();
         };
         let refusal = posted.refusal.filter(|refusal| !is_over(*refusal, cx));
         Self { refusal, ..posted }
     }
+}
+
+/// An address that was typed is not for the next person at a shared device, and a refusal not for another day.
+fn is_recent(cx: &Cx, at: Timestamp) -> bool {
+    cx.now.since(at) <= SHOWN_FOR
 }
 
 fn aad(page: &PageLocation) -> Vec<u8> {

@@ -71,7 +71,11 @@ impl PictureKind {
             return Some(Self::Png);
         }
         let text = std::str::from_utf8(bytes).ok()?.to_ascii_lowercase();
-        (text.contains("<svg") && !text.contains("<script")).then_some(Self::Svg)
+        // Wherever it stands: a prefix may come before the name of the element. What is overlooked cannot run either: the logo
+        // is served with a policy of its own.
+        let may_act = ["script", "onload", "onclick", "javascript:"];
+        let acts = may_act.iter().any(|word| text.contains(word));
+        (text.contains("<svg") && !acts).then_some(Self::Svg)
     }
 }
 
@@ -86,7 +90,14 @@ mod tests {
         assert_eq!(kind(&[PNG_SIGNATURE, b"rest"].concat()), Some("image/png"));
         let svg = b"<?xml version=\"1.0\"?><svg xmlns=\"http://www.w3.org/2000/svg\"/>";
         assert_eq!(kind(svg), Some("image/svg+xml"));
-        for refused in [&b"GIF89a"[..], b"<svg><script>1</script></svg>", b"", b"<html>"] {
+        for refused in [
+            &b"GIF89a"[..],
+            b"<svg><script>1</script></svg>",
+            b"<svg><s:script/></svg>",
+            b"<svg onload=\"a()\"/>",
+            b"",
+            b"<html>",
+        ] {
             assert_eq!(kind(refused), None);
         }
     }

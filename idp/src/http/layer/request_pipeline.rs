@@ -156,12 +156,14 @@ fn check_intent(request: &Request) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a browser loads a page ahead of the person's click (Fetch, "`Sec-Purpose`"; the other two names are older).
+/// Whether a browser loads a page ahead of the person's click (Fetch, "`Sec-Purpose`"; the other names, and `preview`, are
+/// older).
 /// After a 503 it asks again, without the header, at the click.
 fn is_speculative(headers: &HeaderMap) -> bool {
-    let values = ["sec-purpose", "purpose", "x-moz"].map(|name| headers.get_all(name));
+    let values = ["sec-purpose", "purpose", "x-purpose", "x-moz"].map(|name| headers.get_all(name));
     values.iter().flatten().any(|value| {
-        value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("prefetch"))
+        let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
+        value.contains("prefetch") || value.contains("preview")
     })
 }
 

@@ -39,7 +39,7 @@ pub(in crate::http) async fn get(
         // There is nothing to answer here: the step that is due is shown, if there is one.
         return match consent::find_stale(&request.cx, &request.browser_context, attempt).await? {
             Some(sealed) => Ok(page::see_other(&posted_address(&sealed))),
-            None => redirect_to_due_step(&request, attempt).await,
+            None => redirect_to_due_step(&app, &request, attempt).await,
         };
     };
     let session = &question.session.session;

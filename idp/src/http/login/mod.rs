@@ -18,9 +18,13 @@ mod unavailable;
 mod tests;
 
 use axum::{extract::State, response::Response};
-use flows::login::{
-    self, Answer, DuePage, NextStep, SignInPage, StaleForm, StepView,
-    posted_refusal::PostedRefusal, refusal::Refusal,
+use flows::{
+    attempt::StaleReason,
+    authorize::AuthorizePage,
+    login::{
+        self, Answer, DuePage, NextStep, SignInPage, StaleForm, StepView,
+        posted_refusal::PostedRefusal, refusal::Refusal,
+    },
 };
 
 use self::redirect::{redirect_to_fresh, step_address};
@@ -50,18 +54,17 @@ pub(super) async fn get(
     let attempt = params.get("attempt").unwrap_or_default();
     let page = match login::show(&request.cx, &request.browser_context, attempt).await? {
         DuePage::Page(page) => *page,
-        DuePage::Fresh(fresh, reason) => {
-            return redirect_to_fresh(&request, &fresh, Some(reason), "");
-        }
+        DuePage::Fresh(fresh, reason) => return show_fresh(&app, &request, &fresh, reason),
         DuePage::NotFound => return Err(Failure::StartAgain),
     };
     let due = due_step(&page, step)?;
     if due.leads_to != step.leads_to {
         return Ok(page::see_other(&due.address(&page.location.attempt, None)));
     }
-    let refused = params.get(REFUSED);
-    let posted = refused.map(|sealed| PostedRefusal::open(&request.cx, &page.location, sealed));
-    render(&app, &request, &StepPage { page: &page, posted: posted.unwrap_or_default(), refused })
+    let sealed = params.get(REFUSED).unwrap_or_default();
+    let posted = PostedRefusal::open(&request.cx, &page.location, sealed);
+    let refused = (posted != PostedRefusal::default()).then_some(sealed);
+    render(&app, &request, &StepPage { page: &page, posted, refused })
 }
 
 /// The step whose page shows what is due; `here` is the one that the tab is at.
@@ -71,6 +74,20 @@ fn due_step(page: &SignInPage, here: &'static Step) -> Result<&'static Step, Fai
         StepView::SignedIn { .. } => Ok(here),
         _ => Step::for_next_step(page.location.next_step).ok_or(Failure::StartAgain),
     }
+}
+
+/// The new page for one that can no longer be posted. A browser without our cookie gets it at once: a redirect would need the
+/// cookie that it may not keep, and lead there again and again.
+fn show_fresh(
+    app: &App,
+    request: &BrowserRequest,
+    fresh: &AuthorizePage,
+    reason: StaleReason,
+) -> Result<Response, Failure> {
+    if request.new_browser_cookie.is_some() {
+        return password_page::render_new(app, request, fresh);
+    }
+    redirect_to_fresh(request, fresh, Some(reason), "")
 }
 
 /// "Cancel" and "start again", which every step offers; `None` when the step itself was answered.
@@ -113,6 +130,7 @@ fn render(app: &App, request: &BrowserRequest, shown: &StepPage<'_>) -> Result<R
 
 /// A redirect to the page that is due, from the page of a step that is not.
 async fn redirect_to_due_step(
+    app: &App,
     request: &BrowserRequest,
     attempt: &str,
 ) -> Result<Response, Failure> {
@@ -120,7 +138,7 @@ async fn redirect_to_due_step(
         StaleForm::NextStep(next_step) if next_step != NextStep::Complete => {
             Ok(page::see_other(&step_address(next_step, attempt)?))
         }
-        StaleForm::FreshPage(fresh, reason) => redirect_to_fresh(request, &fresh, Some(reason), ""),
+        StaleForm::FreshPage(fresh, reason) => show_fresh(app, request, &fresh, reason),
         StaleForm::NextStep(_) | StaleForm::NotThisBrowser => Err(Failure::StartAgain),
     }
 }

@@ -20,11 +20,30 @@ pub(super) async fn redirect_refused(
     posted: PostedRefusal,
 ) -> Result<Response, Failure> {
     match login::locate(&request.cx, &request.browser_context, attempt).await? {
-        DuePage::Page(page) => redirect_to_page(request, &page, posted),
+        DuePage::Page(page) => {
+            let is_other = request.step.is_none_or(|step| step.leads_to != page.next_step);
+            let posted = if is_other { posted.without_typed() } else { posted };
+            redirect_to_page(request, &page, posted)
+        }
         DuePage::Fresh(fresh, reason) => {
             redirect_to_fresh(request, &fresh, Some(reason), &posted.typed)
         }
         DuePage::NotFound => Err(Failure::StartAgain),
+    }
+}
+
+/// To the password page of an attempt that was begun again, with its address.
+pub(super) async fn redirect_restarted(
+    request: &BrowserRequest,
+    attempt: &str,
+    address: &str,
+) -> Result<Response, Failure> {
+    match login::locate(&request.cx, &request.browser_context, attempt).await? {
+        DuePage::Page(page) if page.next_step == NextStep::Password => {
+            redirect_to_page(request, &page, PostedRefusal::new(None, address))
+        }
+        DuePage::Page(page) => redirect_to_page(request, &page, PostedRefusal::default()),
+        DuePage::Fresh(..) | DuePage::NotFound => Err(Failure::StartAgain),
     }
 }
 

@@ -18,7 +18,7 @@ use flows::{
 use store::Timestamp;
 
 use super::{
-    redirect::{redirect_refused, redirect_to_fresh, step_address},
+    redirect::{redirect_refused, redirect_restarted, redirect_to_fresh, step_address},
     return_page, unavailable,
 };
 use crate::{
@@ -53,8 +53,7 @@ pub(super) async fn respond(
             Ok(page::see_other(&step_address(next_step, &id.to_string())?))
         }
         Answer::Restarted { id, address } => {
-            let kept = PostedRefusal::new(None, &address);
-            redirect_refused(request, &id.to_string(), kept).await
+            redirect_restarted(request, &id.to_string(), &address).await
         }
         Answer::SignedIn { cookies, destination: to } => {
             respond_signed_in(app, request, cookies, to)
