@@ -276,4 +276,22 @@ mod tests {
         assert!(refused > 190_000, "{refused}");
         assert_eq!(count("203.0.113.9".to_owned()), Some(NetworkSize::Ipv4));
     }
+
+    #[test]
+    fn refused_slash64_spares_its_neighbours() {
+        let (ephemeral, settings) = (EphemeralCounters::in_memory(), Settings::default());
+        let now = Timestamp::from_millis(0);
+        let counters = Counters { ephemeral: &ephemeral, settings: &settings, now };
+        let count = |address: &str| {
+            let networks = Network::containing(address.parse().unwrap());
+            let over = now_or_never(counters.count(LimitKind::Posts, &networks));
+            over.map(|over| over.network.size())
+        };
+        for _ in 0..3 * settings.posts_per_minute_ipv6_48 {
+            let over = count("2001:db8:7:1::1");
+            assert!(matches!(over, None | Some(NetworkSize::Ipv6Slash64)), "{over:?}");
+        }
+        assert_eq!(count("2001:db8:7:1::2"), Some(NetworkSize::Ipv6Slash64));
+        assert_eq!(count("2001:db8:7:2::1"), None);
+    }
 }

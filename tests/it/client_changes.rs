@@ -2,6 +2,7 @@
 //! people's sessions.
 
 use flows::client::AuthMethod;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use vestibule_tests::{
@@ -189,6 +190,36 @@ async fn attempt_ends_with_its_redirect_uri(engine: Engine) {
         sealed.submit_password(&password_page, &mere).await,
     ];
     for answer in answers {
+        assert_eq!((answer.status.as_u16(), answer.location()), (400, None), "{}", answer.text());
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 0);
+}
+
+/// A request that was made without PKCE, while that was allowed, ends when its client must use it.
+#[apply(both_engines)]
+async fn required_pkce_ends_older_requests(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
+    let mere = app.patient("Mere").await;
+    let portal =
+        app.client_with("portal", |new| new.operator.pkce = flows::client::Pkce::Optional).await;
+    let pending = PendingRequest::new(&portal);
+    let bare = [("code_challenge", ""), ("code_challenge_method", "")];
+    let (sealed, row) = (app.browser(), app.browser());
+    let page = sealed.get(pending.url(app.issuer(), &bare)).await;
+    let start = row.get(pending.url(app.issuer(), &bare)).await;
+    let code_page = row.submit_password(&start, &mere).await;
+    let code = app.mail.wait_for_code(&mere.email, 1).await;
+    let params = pending.params(&bare);
+    let posted = sealed.send(Method::POST, "/oauth2/authorize", &[], Some(&params)).await;
+    let posted = posted.location().expect("a redirect").to_string();
+    run(served.change_command(&["client", "set", "portal", "--pkce", "required"]), "").await;
+    app.refresh().await;
+    for answer in [
+        sealed.submit_password(&page, &mere).await,
+        sealed.get(&posted).await,
+        row.submit_code(&code_page, &code).await,
+    ] {
         assert_eq!((answer.status.as_u16(), answer.location()), (400, None), "{}", answer.text());
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 0);

@@ -142,3 +142,52 @@ async fn code_in_arabic_digits_signs_in(engine: Engine) {
     let typed = format!("\u{2066}#{} {}\u{2069}", &arabic[..6], &arabic[6..]);
     browser.submit_code(&page, &typed).await.authorization_response(pending).code();
 }
+
+/// A redirect to a page that needs a cookie would lead a browser that keeps none there for ever.
+#[apply(both_engines)]
+async fn page_without_cookie_is_no_redirect(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let (page, _) = app.browser().open_sign_in_page(&client).await;
+    let attempt: String =
+        url::form_urlencoded::byte_serialize(page.form().value("attempt").as_bytes()).collect();
+    for path in ["/login/password", "/login/code", "/login/consent"] {
+        let shown = app.browser().get(format!("{path}?attempt={attempt}")).await;
+        assert_eq!(shown.status, 200, "{path}: {:?}", shown.location());
+        assert!(shown.has_field("password"), "{path}: {}", shown.text());
+    }
+}
+
+/// What was typed for one step is not for the field of another, nor for a later person at the same device.
+#[apply(both_engines)]
+async fn typed_value_stays_at_its_step(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let form = start.form().with("email", &patient.email).with("password", "not the password");
+    let refused = browser.post_only(&form, "continue").await.expect("an answer");
+    let to = refused.location().expect("a redirect").to_string();
+    assert_eq!(browser.get(&to).await.form().value("email"), patient.email);
+    app.clock.advance(Duration::from_mins(16));
+    let later = browser.get(&to).await;
+    assert!(!later.has_text("There is a problem"), "{}", later.text());
+    assert_eq!(later.form().value("email"), "");
+    // An old tab posts a password while a code is awaited.
+    assert!(browser.submit_password(&start, &patient).await.has_field("code"));
+    let page = browser.post(&form, "continue").await;
+    assert!(page.has_field("code"), "{}", page.text());
+    assert_eq!(page.form().value("code"), "");
+}
+
+/// "Cancel" on a page that was left open leads back to the client, as it does on a new one.
+#[apply(both_engines)]
+async fn cancel_on_old_page_returns(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let browser = app.browser();
+    let (page, pending) = browser.open_sign_in_page(&client).await;
+    app.clock.advance(Duration::from_hours(3));
+    let answer = browser.post(&page.form(), "cancel").await.authorization_response(pending);
+    assert_eq!(answer.error(), "access_denied");
+}
