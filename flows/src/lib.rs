@@ -18,6 +18,7 @@ pub mod consent;
 pub mod cx;
 pub mod device;
 pub mod discovery;
+pub mod display_name;
 pub mod email;
 mod error;
 pub mod guess_budget;

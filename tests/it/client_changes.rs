@@ -53,6 +53,10 @@ async fn client_set_options_reach_members(engine: Engine) {
     for (options, changes) in [
         (&["--name", "The lab"][..], &[("client_name", json!("The lab"))][..]),
         (
+            &["--policy-uri", "https://lab.example/privacy"],
+            &[("policy_uri", json!("https://lab.example/privacy"))],
+        ),
+        (
             &["--redirect-uri", REDIRECT_URI, "--redirect-uri", other],
             &[("redirect_uris", json!([REDIRECT_URI, other]))],
         ),
@@ -133,6 +137,8 @@ async fn invalid_client_commands_say_why(engine: Engine) {
         (&["client", "set", "page", "--auth-method", "any"], 1, "cannot keep a secret"),
         (&["client", "set", "page", "--pkce", "optional"], 1, "must use PKCE"),
         (&["client", "set", "page", "--redirect-uri", "http://lab.example/"], 1, "use https"),
+        (&["client", "set", "page", "--policy-uri", "javascript:1"], 1, "begins with https://"),
+        (&["client", "set", "page", "--name", "\u{202E}x"], 1, "direction"),
         (&["client", "set", "none", "--name", "x"], 1, "there is no client called none"),
         (&["client", "remove", "none"], 1, "there is no client called none"),
         (&["client", "remove", "none", "--yes"], 1, "there is no client called none"),

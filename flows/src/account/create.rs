@@ -11,6 +11,7 @@ use crate::{
     Cx, Result,
     audit::{self, event},
     change_authority::ChangeAuthority,
+    display_name::{self, BadName},
     email::EmailAddress,
 };
 
@@ -20,6 +21,9 @@ pub enum BadUser {
     /// Another account has the canonical address: refused, never merged.
     #[error("there is an account with this address already ({0})")]
     EmailTaken(String),
+    /// The name is not acceptable.
+    #[error("{0}")]
+    Name(#[from] BadName),
     /// The password is not acceptable.
     #[error("the password is not acceptable: {0}")]
     Password(#[from] BadPassword),
@@ -44,6 +48,12 @@ pub async fn create(
     authority: &ChangeAuthority,
     new: NewUser,
 ) -> Result<Result<UserId, BadUser>> {
+    // An account may have no name.
+    if !new.name.is_empty()
+        && let Err(bad) = display_name::check(&new.name)
+    {
+        return Ok(Err(bad.into()));
+    }
     let context = policy::Context::of(cx, new.email.as_written(), &new.name);
     let password = match policy::check(&new.password, &context) {
         Ok(password) => password,

@@ -8,6 +8,7 @@ use super::{
     profile::Profile,
     redirect_uri,
 };
+use crate::display_name::{self, BadName};
 
 /// Why a client cannot be registered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,12 @@ pub enum BadClient {
     /// The id has characters that would need escaping.
     #[error("a client id is 1 to 64 letters, digits, dots, dashes or underscores")]
     Id,
+    /// The name is not acceptable.
+    #[error("{0}")]
+    Name(#[from] BadName),
+    /// The privacy notice has an address that pages cannot link to.
+    #[error("{0}: the privacy notice is an address that begins with https://")]
+    PolicyUri(String),
     /// No redirect URI was given.
     #[error("at least one --redirect-uri is needed")]
     NoRedirect,
@@ -48,6 +55,7 @@ pub(super) fn check_and_complete(mut client: Client) -> Result<Client, BadClient
     client.metadata.application_type = client.profile.application_type();
     client.metadata.subject_type = client.operator.subject_type();
     check_auth_method(&client)?;
+    check_texts(&client)?;
     let urls = check(&client)?;
     client.operator.sector = sector(&client, &urls)?;
     Ok(client)
@@ -61,6 +69,17 @@ pub(super) fn check_auth_method(client: &Client) -> Result<(), BadClient> {
         Profile::Spa | Profile::Native => false,
     };
     if client.is_confidential() && !keeps_secret { Err(BadClient::SecretNotKept) } else { Ok(()) }
+}
+
+/// Checks what people see of it. A client from before this rule works on, and its other members can be changed.
+pub(super) fn check_texts(client: &Client) -> Result<(), BadClient> {
+    display_name::check(&client.metadata.client_name)?;
+    match &client.metadata.policy_uri {
+        Some(uri) if client.metadata.privacy_link().is_none() => {
+            Err(BadClient::PolicyUri(uri.clone()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks the rules for every registered client; returns its redirect URIs.

@@ -103,6 +103,8 @@ pub struct ClientEdit {
     pub profile: Option<Profile>,
     /// Name that people see.
     pub client_name: Option<String>,
+    /// Address of its privacy notice.
+    pub policy_uri: Option<String>,
     /// All its redirect URIs.
     pub redirect_uris: Option<Vec<String>>,
     /// All its post-logout redirect URIs.
@@ -125,6 +127,9 @@ impl ClientEdit {
         }
         let metadata = &mut client.metadata;
         replace(&mut metadata.client_name, self.client_name.as_ref());
+        if self.policy_uri.is_some() {
+            metadata.policy_uri.clone_from(&self.policy_uri);
+        }
         replace(&mut metadata.redirect_uris, self.redirect_uris.as_ref());
         replace(&mut metadata.post_logout_redirect_uris, self.post_logout_redirect_uris.as_ref());
         replace(
@@ -141,6 +146,9 @@ impl ClientEdit {
     fn check(&self, client: &Client) -> Result<(), BadClient> {
         if self.profile.is_some() || self.auth_method.is_some() {
             check::check_auth_method(client)?;
+        }
+        if self.client_name.is_some() || self.policy_uri.is_some() {
+            check::check_texts(client)?;
         }
         check::check(client).map(|_| ())
     }

@@ -143,7 +143,7 @@ paused-way-help = If it was not you who entered the codes, somebody knows your p
 ## Going back to the client.
 
 return-title = Back to { $client }
-return-link = Continue
+return-link = Continue to { $client }
 
 ## A new password.
 
@@ -160,8 +160,8 @@ new-error-empty = Enter a new password
 new-error-moved = This sign-in has moved on, perhaps in another tab. Choose your new password here
 new-error-short = The password is too short. It needs at least { $length } characters
 new-error-long = The password is too long. It can have 128 characters
-new-error-common = That password is one of those that are tried first. Choose another one
-new-error-own = That password is mostly your name, your e-mail address or the name of this service. Choose another one
+new-error-common = That password is too common. Choose another one
+new-error-own = That password is too much like your name, your address or this service. Choose another one
 new-error-repetitive = That password repeats the same few characters. Choose another one
 new-error-same = That is your present password. Choose another one
 
@@ -235,7 +235,7 @@ failure-not-found-text = The address may be mistyped. Go back to where you came 
 failure-method-title = This page cannot be used like that
 failure-method-text = Go back to where you came from and try again.
 failure-forbidden-title = This form can no longer be used
-failure-forbidden-text = It came from another site, or it is too old. Go back, reload the page and try again.
+failure-forbidden-text = It came from another site, is too old, or was begun before this browser got other cookies. Go back to where you wanted to go and sign in from there.
 failure-cookies-title = Your browser does not keep our cookie
 failure-cookies-text = You cannot sign in without it. Allow cookies for { $host }, then go back to where you wanted to go and sign in from there.
 failure-form-title = That was not a form of ours

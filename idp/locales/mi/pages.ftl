@@ -147,7 +147,7 @@ paused-way-help = Mēnā ehara nāu ngā waehere i tāuru, kei te mōhio tētahi
 ## Going back to the client.
 
 return-title = Hoki ki { $client }
-return-link = Haere tonu
+return-link = Haere tonu ki { $client }
 
 ## A new password.
 
@@ -164,8 +164,8 @@ new-error-empty = Tāurutia he kupuhipa hou
 new-error-moved = Kua neke tēnei takiurunga, i tētahi atu ripa pea. Kōwhiria tō kupuhipa hou ki konei
 new-error-short = He poto rawa te kupuhipa. Kia { $length } pūāhua, neke atu rānei
 new-error-long = He roa rawa te kupuhipa. Kia kaua e neke atu i te 128 pūāhua
-new-error-common = Koirā tētahi o ngā kupuhipa ka whakamātauria tuatahitia. Kōwhiria tētahi atu
-new-error-own = Ko te nuinga o taua kupuhipa ko tō ingoa, ko tō wāhitau īmēra, ko te ingoa rānei o tēnei ratonga. Kōwhiria tētahi atu
+new-error-common = He noa rawa taua kupuhipa. Kōwhiria tētahi atu
+new-error-own = He rite rawa taua kupuhipa ki tō ingoa, ki tō īmēra rānei. Kōwhiria tētahi atu
 new-error-repetitive = He tukurua ngā pūāhua torutoru i taua kupuhipa. Kōwhiria tētahi atu
 new-error-same = Koirā tō kupuhipa o nāianei. Kōwhiria tētahi atu
 
@@ -239,7 +239,7 @@ failure-not-found-text = Kua hē pea te patohanga o te wāhitau. Hoki atu ki te 
 failure-method-title = Kāore e taea te whakamahi i tēnei whārangi pērā
 failure-method-text = Hoki atu ki te wāhi i ahu mai ai koe, ka whakamātau anō.
 failure-forbidden-title = Kāore e taea te whakamahi anō i tēnei puka
-failure-forbidden-text = Nō tētahi atu pae, he tawhito rawa rānei. Hoki atu, utaina anō te whārangi, ka whakamātau anō.
+failure-forbidden-text = Nō tētahi atu pae, he tawhito rawa, i tīmata rānei i mua i te panonitanga o ngā pihikete o tēnei pūtirotiro. Hoki ki te wāhi i hiahia koe, ka takiuru mai i reira.
 failure-cookies-title = Kāore tō pūtirotiro e pupuri i tā mātou pihikete
 failure-cookies-text = Kāore koe e āhei ki te takiuru me te kore o tēnā. Whakaaetia ngā pihikete mō { $host }, kātahi ka hoki ki te wāhi i hiahia koe, ka takiuru mai i reira.
 failure-form-title = Ehara tērā i tētahi o ā mātou puka

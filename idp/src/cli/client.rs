@@ -77,6 +77,9 @@ pub(super) struct AddClient {
     /// Name that people see; the `client_id` if left out.
     #[arg(long)]
     name: Option<String>,
+    /// Address of its privacy notice, https: the consent page links to it.
+    #[arg(long, value_name = "URL")]
+    policy_uri: Option<String>,
     /// Redirect URI; repeat for more.
     #[arg(long = "redirect-uri", value_name = "URI", required = true)]
     redirect_uris: Vec<String>,
@@ -127,6 +130,9 @@ struct Members {
     /// Name that people see.
     #[arg(long)]
     name: Option<String>,
+    /// Address of its privacy notice, https: the consent page links to it.
+    #[arg(long, value_name = "URL")]
+    policy_uri: Option<String>,
     /// Redirect URI; repeat for more. They replace all that it has.
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
@@ -266,6 +272,7 @@ impl AddClient {
     fn client(self) -> client::Client {
         let mut client = client::Client::new(&self.client_id, self.profile.into());
         let metadata = &mut client.metadata;
+        metadata.policy_uri = self.policy_uri;
         metadata.redirect_uris = self.redirect_uris;
         metadata.post_logout_redirect_uris = self.post_logout_redirect_uris;
         metadata.id_token_signed_response_alg = self.id_token_alg.into();
@@ -287,6 +294,7 @@ impl Members {
         ClientEdit {
             profile: self.profile.map(Into::into),
             client_name: self.name,
+            policy_uri: self.policy_uri,
             redirect_uris: given(self.redirect_uris),
             post_logout_redirect_uris: given(self.post_logout_redirect_uris)
                 .or_else(|| self.no_post_logout_redirect_uri.then(Vec::new)),

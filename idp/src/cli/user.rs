@@ -99,6 +99,11 @@ async fn add(email: &str, name: String, change: &ChangeArgs, json: bool) -> Comm
         print::json(&json!({ "id": id, "email": email.as_written() }));
     } else {
         print::line(&format!("Added {email}."));
+        if email.as_written().rsplit_once('@').is_some_and(|(local, _)| !local.is_ascii()) {
+            print::line(
+                "Mail reaches this address only through a mail server that has SMTPUTF8 (RFC 6531).",
+            );
+        }
     }
     Ok(())
 }

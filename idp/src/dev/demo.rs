@@ -103,7 +103,9 @@ fn claims(given: &str, family: &str) -> String {
 
 /// Limits under which developers and their tests sign in again and again as the same few people, from one address. The larger
 /// of two that belong together comes first.
-const GENEROUS: [(&str, &str); 7] = [
+const GENEROUS: [(&str, &str); 9] = [
+    ("sign_in.code_wait", "1m"),
+    ("sign_in.code_failures", "100"),
     ("sign_in.sends_per_day", "100000"),
     ("sign_in.sends_per_hour", "10000"),
     ("sign_in.posts_per_minute_ipv6_48", "100000"),

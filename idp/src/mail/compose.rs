@@ -1,7 +1,9 @@
 //! Composes the message of a letter (RFC 5322) and checks it.
 
 use askama::Template;
+use flows::email::EmailAddress;
 use flows::mail::{Letter, Recipient};
+use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
@@ -83,7 +85,11 @@ impl MailContext<'_> {
         let from = self.sender.name.as_ref().unwrap_or(&self.brand.name);
         let id = format!("{}.{}", attempt.job.uuid().simple(), attempt.tries);
         let message_id = format!("<{id}@{}>", self.sender.address.domain());
+        // Not from the headers: their reader knows no quoted local part.
+        let envelope = Envelope::new(Some(self.sender.address.clone()), vec![to.clone()])
+            .map_err(|error| Malformed::new(format!("no envelope: {error}")))?;
         let message = Message::builder()
+            .envelope(envelope)
             .date(system_time(attempt.now))
             .message_id(Some(message_id.clone()))
             .from(Mailbox::new(display_name(from), self.sender.address.clone()))
@@ -156,12 +162,14 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
 /// The stored spelling. A domain that is not ASCII is written in its A-label form (RFC 5890), so that it does not require
 /// SMTPUTF8.
 fn parse_address(stored: &str) -> Option<Address> {
-    let (local, domain) = stored.rsplit_once('@')?;
+    let entry = EmailAddress::parse(stored).ok()?;
+    let (local, domain) = entry.as_written().rsplit_once('@')?;
     let bare = domain.strip_suffix('.').unwrap_or(domain);
-    if bare.is_ascii() {
-        return Address::new(local, bare).ok();
-    }
-    Address::new(local, Host::parse(bare).ok()?.to_string()).ok()
+    let domain =
+        if bare.is_ascii() { bare.to_owned() } else { Host::parse(bare).ok()?.to_string() };
+    // Dots in places where an unquoted local part has none occur in real addresses, and servers take them quoted (RFC 5321,
+    // section 4.1.2).
+    Address::new(local, &domain).or_else(|_| Address::new(format!("\"{local}\""), &domain)).ok()
 }
 
 /// A name for a header: one line, without direction marks, at most [`NAME_MAX`] characters.

@@ -291,6 +291,7 @@ pub(crate) struct ConfirmPage<'a> {
 pub(crate) struct ReturnPage<'a> {
     pub(crate) f: Frame<'a>,
     pub(crate) title: String,
+    pub(crate) link: String,
     /// The whole address.
     pub(crate) location: &'a str,
     /// Whether an app is opened: its link is there at once.

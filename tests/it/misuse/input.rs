@@ -1,6 +1,7 @@
 //! Misuse cases 48 to 51: mail addresses, line breaks, hosts and networks.
 
 use reqwest::Method;
+use store::Sql;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
     db::Engine,
@@ -53,7 +54,11 @@ async fn case_49_line_breaks_split_no_header(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let name = "Mere\r\nBcc: evil@example.org\r\n\r\nSubject: x";
-    let patient = app.patient_with_email("mere@patients.example", name).await;
+    let patient = app.patient_with_email("mere@patients.example", "Mere").await;
+    // Such a name is refused now; this one is from before.
+    let rename = "UPDATE users SET name = $1";
+    let renamed = app.replica_db().write(async |tx| tx.q(rename).bind(name).execute().await).await;
+    assert_eq!(renamed.unwrap(), 1);
     let mut browser = app.browser();
     browser.extra_headers.push(("user-agent", "a\tb".to_owned()));
     browser.sign_in(&app, &client, &patient).await;

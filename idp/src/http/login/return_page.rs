@@ -41,6 +41,7 @@ pub(in crate::http) fn render_to(
     let location = ascii_address(location).ok_or_else(unusable)?;
     let html = ReturnPage {
         title: f.l.tr("return-title", &[("client", name.into())]),
+        link: f.l.tr("return-link", &[("client", name.into())]),
         location: &location,
         // A phone opens an app by itself only soon after a touch (decision 31), so its link is there at once.
         is_app: !location.starts_with("https://") && !location.starts_with("http://"),

@@ -240,21 +240,29 @@ fn resend_wait_shows_next_time() {
 
 #[test]
 fn dead_code_page_offers_resend() {
-    for (view, why, button) in [
-        (CodeView { exhausted: true, ..view() }, "All tries at the code", "Send a new code"),
+    let over = "The time of your code is over";
+    for (view, title, why, button) in [
+        (
+            CodeView { exhausted: true, ..view() },
+            "All tries are used up",
+            "All tries at the code",
+            "Send a new code",
+        ),
         (
             CodeView { validity: CodeValidity::Late, ..view() },
+            over,
             "worked until 9:56 am.",
             "Send the code again",
         ),
         (
             CodeView { validity: CodeValidity::Expired, ..view() },
+            over,
             "worked until 9:56 am.",
             "Send a new code",
         ),
     ] {
         let page = html(&view, "", None);
-        assert_eq!(contents(&page, "h1").next(), Some("The time of your code is over"));
+        assert_eq!(contents(&page, "h1").next(), Some(title));
         assert!(!page.contains("name=\"code\"") && !page.contains("KOWHAI"), "{page}");
         assert!(page.contains(why) && page.contains(button), "{page}");
     }
@@ -300,7 +308,7 @@ fn late_code_page_asks_again() {
     assert!(page.contains("We are sending the code to m***@example.org again."), "{page}");
     assert!(page.contains("It works as soon as the new e-mail is on its way."), "{page}");
     assert!(!page.contains("worked until"), "{page}");
-    assert!(page.contains("We have sent you the same code again"), "{page}");
+    assert!(page.contains("We are sending you the same code again. Wait for the e-mail"), "{page}");
     assert!(!page.contains("There is a problem") && !page.contains("Error:"), "{page}");
     // The limit of mails is reached: nothing was sent, and no text says that a mail was.
     let unsent = CodeView {
@@ -391,7 +399,7 @@ fn wrong_code_after_window_is_no_problem() {
     let over = CodeView { validity: CodeValidity::Late, ..view() };
     let page = html(&over, "111111", Some(Refusal::Code(CodeRefusal::Wrong(4))));
     assert!(!page.contains("There is a problem") && !page.contains("tries left"), "{page}");
-    assert!(page.contains("Send it again: it is the same code"), "{page}");
+    assert!(page.contains("Sent again, the same code works again."), "{page}");
 }
 
 #[test]

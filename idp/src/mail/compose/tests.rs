@@ -198,3 +198,23 @@ async fn dev_mailbox_reads_same_code() {
     assert_eq!((entry.to.as_str(), entry.code), (ADDRESS, Some(digits.clone())));
     assert!(entry.text.ends_with(&format!("\n@localhost #{digits}")), "{}", entry.text);
 }
+
+/// What an entry accepts, mail can be addressed to: one reader of addresses is no stricter than the other.
+#[test]
+fn accepted_address_can_be_mailed() {
+    for (typed, sent) in [
+        ("mere@example.org", "mere@example.org"),
+        ("kiri..tane@docomo.example.jp", "\"kiri..tane\"@docomo.example.jp"),
+        ("kiri.tane.@docomo.example.jp", "\"kiri.tane.\"@docomo.example.jp"),
+        (".kiri@docomo.example.jp", "\".kiri\"@docomo.example.jp"),
+        ("a[1]@example.org", "\"a[1]\"@example.org"),
+        ("o\u{2019}neill@example.org", "o\u{2019}neill@example.org"),
+        ("kāhui@māori.nz", "kāhui@xn--mori-qsa.nz"),
+    ] {
+        let accepted = flows::email::EmailAddress::parse(typed).unwrap();
+        let address = parse_address(accepted.as_written()).expect(typed);
+        assert_eq!(address.to_string(), sent, "{typed}");
+        let mail = MailFixture::new().compose(&code(NAME, accepted.as_written()).0).unwrap();
+        assert!(!mail.bytes.is_empty());
+    }
+}
