@@ -1,21 +1,25 @@
 //! Errors of the database and of Redis. A refusal is no error but a value, so that its counter is committed.
 
+use std::fmt;
+
+use sqlx::migrate::MigrateError;
+
 /// A technical failure, never a refusal.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A statement failed and nothing was written.
-    #[error("database: {0}")]
+    #[error("database: {}", Words(.0))]
     Database(#[source] sqlx::Error),
     /// The database cannot be reached, is full or did not answer in time; nothing was written, and it is worth trying
     /// again in a moment.
-    #[error("the database is unavailable: {0}")]
+    #[error("the database is unavailable: {}", Words(.0))]
     Unavailable(#[source] sqlx::Error),
     /// The connection broke during the commit: the transaction may or may not have been committed.
-    #[error("database: the outcome of a commit is unknown: {0}")]
+    #[error("database: the outcome of a commit is unknown: {}", Words(.0))]
     CommitUnknown(#[source] sqlx::Error),
     /// A migration failed, or the schema is not the one this build was made for.
-    #[error("migration: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("migration: {}", MigrationWords(.0))]
+    Migrate(#[from] MigrateError),
     /// The database was made by a build from before the first release.
     #[error(
         "the database was made by a build from before the first release, which nothing leads on from: begin a new folder \
@@ -45,6 +49,38 @@ pub enum Error {
     RedisTimeout,
 }
 
+/// A driver's error in the words of the server, with its code. The driver adds a line of PostgreSQL's own source.
+struct Words<'a>(&'a sqlx::Error);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            sqlx::Error::Database(error) => {
+                if let Some(code) = error.code() {
+                    write!(f, "(code: {code}) ")?;
+                }
+                f.write_str(error.message())
+            }
+            error => error.fmt(f),
+        }
+    }
+}
+
+/// The same for a statement of a migration.
+struct MigrationWords<'a>(&'a MigrateError);
+
+impl fmt::Display for MigrationWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            MigrateError::Execute(error) => Words(error).fmt(f),
+            MigrateError::ExecuteMigration(error, version) => {
+                write!(f, "{version}: {}", Words(error))
+            }
+            error => error.fmt(f),
+        }
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if is_transient(&error) { Self::Unavailable(error) } else { Self::Database(error) }
@@ -56,6 +92,14 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::CommitUnknown(_))
+    }
+
+    /// Whether the server has no database of the given name (`invalid_catalog_name` of PostgreSQL).
+    #[must_use]
+    pub fn is_missing_database(&self) -> bool {
+        let (Self::Database(error) | Self::Unavailable(error)) = self else { return false };
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        code.as_deref() == Some("3D000")
     }
 
     /// The error of a statement that had no answer within its time limit.

@@ -127,6 +127,58 @@ async fn check_config_and_serve_refuse_alike() {
     assert_failed(&found, "smtp.port", "is not a number");
 }
 
+/// A value that cannot be read hides no problem of a file, and none of two keys that contradict each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn problems_of_values_and_files_come_together() {
+    let db = TestDb::create(Engine::Sqlite).await;
+    let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
+    let env = [
+        ("IDP__REPLICAS", "2"),
+        ("IDP__BRAND__HOME", "www.example.org"),
+        ("IDP__BRAND__LOGO", "/none/logo.png"),
+        ("IDP__DATABASE__MAX_CONNECTIONS", "many"),
+        ("IDP__KEYS__ROOT_FILE", "a=/none/root.key"),
+        ("IDP__SMTP__FROM_ADDRESS", "codes"),
+        ("IDP__SMTP__HOST", "mail.example.org"),
+        ("IDP__SMTP__PASSWORD_FILE", "/none/password"),
+        ("IDP__SMTP__TLS", "none"),
+    ];
+    let (code, found) = findings(&served, "check-config", &env).await;
+    assert_eq!(code, 1);
+    let (_, _, error) = run_with_env(&served, &["serve"], &env).await;
+    for (name, why) in [
+        ("brand.home", "is not an address"),
+        ("brand.logo", "/none/logo.png"),
+        ("database.max_connections", "is not a number"),
+        ("database.url", "is a file, which one replica alone can serve"),
+        ("ephemeral.url", "is `memory`"),
+        ("keys.root_file", "/none/root.key"),
+        ("smtp.from_address", "is not an e-mail address"),
+        ("smtp.password_file", "/none/password"),
+        ("smtp.tls", "in the clear"),
+    ] {
+        assert_failed(&found, name, why);
+        let line = error.lines().find(|line| line.starts_with(&format!("idp: {name}: ")));
+        assert!(line.is_some_and(|line| line.contains(why)), "{name}: {error}");
+    }
+}
+
+/// A service manager may make the folder later, so that it is a warning; a command that needs the database names it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_sqlite_folder_is_named() {
+    let db = TestDb::create(Engine::Sqlite).await;
+    let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
+    let away = [("IDP__DATABASE__URL", "sqlite:/none/of/it/vestibule.db")];
+    let (code, found) = findings(&served, "check-config", &away).await;
+    let (verdict, text) = &found["database.url"];
+    assert!(code == 0 && verdict == "warning" && text.contains("/none/of/it does not exist"));
+    let (code, _, error) = run_with_env(&served, &["migrate"], &away).await;
+    assert!(code == 1 && error.contains("the folder /none/of/it does not exist"), "{error}");
+    let folder = [("IDP__DATABASE__URL", "sqlite:/proc")];
+    let (code, _, error) = run_with_env(&served, &["migrate"], &folder).await;
+    assert!(code == 1 && error.contains("database.url: /proc cannot be opened"), "{error}");
+}
+
 #[apply(both_engines)]
 async fn doctor_reports_problems_with_remedies(engine: Engine) {
     let empty = TestDb::empty(engine).await;
@@ -333,7 +385,12 @@ async fn doctor_reports_unreachable_postgres() {
     let away = format!("postgres://vestibule:canary-4711@127.0.0.1:{port}/vestibule");
     let stranger = db.url().replace("vestibule@", "nobody:canary-4711@");
     assert_ne!(stranger, db.url());
-    for (url, why) in [(&away, "refused"), (&stranger, "role \"nobody\" does not exist")] {
+    let missing = format!("{}_missing", db.url());
+    for (url, why) in [
+        (&away, "refused"),
+        (&stranger, "role \"nobody\" does not exist"),
+        (&missing, "does not exist; create it, such as by `createdb`"),
+    ] {
         let (code, found) = findings(&served, "doctor", &[("IDP__DATABASE__URL", url)]).await;
         assert_eq!(code, 1);
         assert_failed(&found, "database", why);
@@ -343,6 +400,8 @@ async fn doctor_reports_unreachable_postgres() {
         }
         assert_eq!(found["ephemeral.url"].0, "ok", "the other checks still run: {found:?}");
         assert!(!format!("{found:?}").contains("canary"), "{found:?}");
+        // Of the server's own source.
+        assert!(!format!("{found:?}").contains("at line"), "{found:?}");
     }
 }
 

@@ -13,7 +13,9 @@ use zeroize::Zeroizing;
 use crate::{
     brand::Logo,
     clock::rfc3339,
-    config::{Config, ConfigProblem, DatabaseUrl, EphemeralUrl, RootKeyFile, TlsConfig},
+    config::{
+        CheckedValues, Config, ConfigProblem, DatabaseUrl, EphemeralUrl, RootKeyFile, TlsConfig,
+    },
     dev::folder::DevFolder,
     serve::CertificatePair,
 };
@@ -24,28 +26,31 @@ const EXPIRY_WARNING: Duration = Duration::from_hours(14 * 24);
 const RESERVED_FILES: usize = 100;
 
 /// Every problem with which `serve` refuses to start, sorted by key name.
-pub(crate) fn problems(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
+pub(crate) fn problems(values: &CheckedValues, now: Timestamp) -> Vec<ConfigProblem> {
     let mut found: Vec<ConfigProblem> =
-        config.keys.root_file.iter().filter_map(check_root_key).collect();
-    found.extend(private_files(config).iter().filter_map(|(key, file)| check_others(key, file)));
-    if let Some(tls) = &config.tls {
+        values.root_files.iter().filter_map(check_root_key).collect();
+    found.extend(private_files(values).iter().filter_map(|(key, file)| check_others(key, file)));
+    if let Some(tls) = &values.tls {
         found.extend(load_certificate(tls, now).err());
-        if !config.issuer.is_https() {
+        if values.issuer.as_ref().is_some_and(|issuer| !issuer.is_https()) {
             let why = "must be https while tls.cert is set, or cookies travel without `Secure`";
             found.push(problem("issuer", why));
         }
     }
-    found.extend(check_replicas(config));
-    found.extend(check_logo(config));
-    found.extend(check_dev_folder(config));
+    found.extend(check_replicas(values));
+    found.extend(check_logo(values));
+    found.extend(values.database.as_ref().and_then(check_dev_folder));
     found.sort();
     found
 }
 
 /// What can be served but is probably a mistake.
 pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
-    let mut found: Vec<ConfigProblem> =
-        private_files(config).iter().filter_map(|(key, file)| check_group(key, file)).collect();
+    let mut found: Vec<ConfigProblem> = private_files(&config.into())
+        .iter()
+        .filter_map(|(key, file)| check_group(key, file))
+        .collect();
+    found.extend(check_folder(&config.database.url));
     if let Some(tls) = &config.tls
         && let Ok(pair) = load_certificate(tls, now)
     {
@@ -108,11 +113,11 @@ fn check_root_key(entry: &RootKeyFile) -> Option<ConfigProblem> {
 
 /// The files that only this program may read, under the configuration keys that name them: keys, and the database in a
 /// file, which has names, addresses and sessions. Files that do not exist are created private.
-fn private_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
+fn private_files(values: &CheckedValues) -> Vec<(&'static str, PathBuf)> {
     let mut files: Vec<_> =
-        config.keys.root_file.iter().map(|entry| ("keys.root_file", entry.file.clone())).collect();
-    files.extend(config.tls.iter().map(|tls| ("tls.key", tls.key.clone())));
-    if let DatabaseUrl::Sqlite(file) = &config.database.url {
+        values.root_files.iter().map(|entry| ("keys.root_file", entry.file.clone())).collect();
+    files.extend(values.tls.iter().map(|tls| ("tls.key", tls.key.clone())));
+    if let Some(DatabaseUrl::Sqlite(file)) = &values.database {
         files.extend(["", "-wal", "-shm"].map(|suffix| {
             let mut name = file.clone().into_os_string();
             name.push(suffix);
@@ -154,23 +159,22 @@ fn permissions(_: &Path) -> Option<u32> {
     None
 }
 
-fn check_logo(config: &Config) -> Option<ConfigProblem> {
-    let why = Logo::read(config.brand.logo.as_deref()?).err()?;
+fn check_logo(values: &CheckedValues) -> Option<ConfigProblem> {
+    let why = Logo::read(values.logo.as_deref()?).err()?;
     Some(problem("brand.logo", why))
 }
 
 /// More than one replica needs a shared database and shared counters.
-fn check_replicas(config: &Config) -> Vec<ConfigProblem> {
+fn check_replicas(values: &CheckedValues) -> Vec<ConfigProblem> {
     let mut found = Vec::new();
-    if config.replicas > 1 {
-        let many = config.replicas;
-        if matches!(config.database.url, DatabaseUrl::Sqlite(_)) {
+    if let Some(many @ 2..) = values.replicas {
+        if matches!(values.database, Some(DatabaseUrl::Sqlite(_))) {
             let why = format!(
                 "is a file, which one replica alone can serve, and `replicas` is {many}; use `postgres://..`"
             );
             found.push(problem("database.url", why));
         }
-        if config.ephemeral.url == EphemeralUrl::Memory {
+        if values.ephemeral == Some(EphemeralUrl::Memory) {
             let why = format!(
                 "is `memory`, in which each replica would count alone, and `replicas` is {many}; use `redis://..`"
             );
@@ -181,12 +185,29 @@ fn check_replicas(config: &Config) -> Vec<ConfigProblem> {
 }
 
 /// The data of `dev` has demo people, and a file beside it has their passwords.
-fn check_dev_folder(config: &Config) -> Option<ConfigProblem> {
-    let DatabaseUrl::Sqlite(file) = &config.database.url else { return None };
+fn check_dev_folder(database: &DatabaseUrl) -> Option<ConfigProblem> {
+    let DatabaseUrl::Sqlite(file) = database else { return None };
     // Follows a symbolic link: the mark is in the folder of its target.
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.clone());
     let dir = file.parent().filter(|dir| DevFolder::is_marked(dir))?.display();
     Some(problem("database.url", format!("{dir} is a folder of `idp dev`; use another one")))
+}
+
+/// A service manager may make the folder when it starts `serve`, so that it is no problem yet.
+fn check_folder(database: &DatabaseUrl) -> Option<ConfigProblem> {
+    let DatabaseUrl::Sqlite(file) = database else { return None };
+    let folder = missing_folder(file)?.display();
+    let why = format!(
+        "the folder {folder} does not exist; make it (`install -d -m 0700 {folder}`), unless a service manager does, such \
+         as systemd with StateDirectory"
+    );
+    Some(problem("database.url", why))
+}
+
+/// The folder of a SQLite file, if it does not exist: the program makes the file, and no folder.
+pub(crate) fn missing_folder(file: &Path) -> Option<&Path> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    (!folder.is_dir()).then_some(folder)
 }
 
 /// How many files this process may have open, where the system has `/proc`.

@@ -34,7 +34,7 @@ const UNKNOWN_NETWORK_LINK: &str = "page=network&";
 /// Probes everything that `serve` needs. Checks that depend on an unreachable part are left out.
 pub(crate) async fn diagnose(config: &Config, clock: &Clock) -> Vec<Finding> {
     let now = clock.now();
-    let mut found = to_findings(&problems(config, now), &warnings(config, now));
+    let mut found = to_findings(&problems(&config.into(), now), &warnings(config, now));
     if found.is_empty() {
         found.push(Finding::good("configuration", "is valid"));
     }

@@ -7,7 +7,7 @@ mod configuration;
 mod doctor;
 mod mail;
 
-pub(crate) use configuration::{problems, warnings};
+pub(crate) use configuration::{missing_folder, problems, warnings};
 pub(crate) use doctor::diagnose;
 
 use crate::config::ConfigProblem;

@@ -8,7 +8,7 @@ use super::{CommandError, CommandResult, print};
 use crate::{
     check::{self, Finding, Verdict},
     clock::Clock,
-    config::{self, Config},
+    config::{self, CheckedValues, Config},
 };
 
 /// Check the configuration and the files that it names. Makes no connection.
@@ -24,11 +24,11 @@ pub(super) struct CheckConfig {
 
 impl CheckConfig {
     pub(super) fn run(&self) -> CommandResult {
-        let findings = match Config::load(self.config.as_deref(), config::environment()) {
-            Ok(config) => {
-                let now = Clock::system().now();
-                check::to_findings(&check::problems(&config, now), &check::warnings(&config, now))
-            }
+        let now = Clock::system().now();
+        let check = |values: &CheckedValues| check::problems(values, now);
+        let path = self.config.as_deref();
+        let findings = match Config::load_and_check(path, config::environment(), check) {
+            Ok(config) => check::to_findings(&[], &check::warnings(&config, now)),
             Err(errors) => errors.problems().iter().map(Finding::from_problem).collect(),
         };
         let good = print_findings(&findings, self.json);

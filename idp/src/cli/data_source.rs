@@ -16,8 +16,12 @@ use store::{Db, DbConfig, EphemeralCounters};
 
 use super::{CommandError, os_user};
 use crate::{
+    check,
     clock::Clock,
-    config::{self, Config, EphemeralUrl, HashingConfig, KeysConfig, RootKeyFile},
+    config::{
+        self, CheckedValues, Config, ConfigProblem, EphemeralUrl, HashingConfig, KeysConfig,
+        RootKeyFile,
+    },
     dev::folder::DevFolder,
     snapshot::LiveState,
 };
@@ -122,7 +126,15 @@ impl DataSource {
 
 /// Reads the configuration. The error lists every problem.
 pub(super) fn load_config(file: Option<&Path>) -> Result<Config, CommandError> {
-    Config::load(file, config::environment()).map_err(|errors| {
+    load_checked_config(file, |_| Vec::new())
+}
+
+/// The same with a further check, whose problems are listed, too.
+pub(super) fn load_checked_config(
+    file: Option<&Path>,
+    check: impl FnOnce(&CheckedValues) -> Vec<ConfigProblem>,
+) -> Result<Config, CommandError> {
+    Config::load_and_check(file, config::environment(), check).map_err(|errors| {
         let hint = if file.is_none() {
             "\n(no --config FILE was given, so only IDP__ variables were read; `dev` data needs --data-dir DIR)"
         } else {
@@ -152,9 +164,28 @@ fn load_root_key(entry: &RootKeyFile) -> Result<RootKey, CommandError> {
 
 /// Opens the database. The error names the configuration key.
 pub(crate) async fn open_database(config: &DbConfig) -> Result<Db, CommandError> {
-    Db::open(config)
-        .await
-        .map_err(|error| CommandError::new(format!("database.url: cannot be opened: {error}")))
+    if let DbConfig::Sqlite { file, .. } = config
+        && let Some(folder) = check::missing_folder(file)
+    {
+        let folder = folder.display();
+        return Err(CommandError::new(format!(
+            "database.url: the folder {folder} does not exist, so {} cannot be created; make it, as the user who runs \
+             `idp serve`: `install -d -m 0700 {folder}`",
+            file.display()
+        )));
+    }
+    Db::open(config).await.map_err(|error| {
+        let hint = if error.is_missing_database() {
+            "; create it, such as by `createdb`, and then run `idp migrate`"
+        } else {
+            ""
+        };
+        let which = match config {
+            DbConfig::Sqlite { file, .. } => format!("{} ", file.display()),
+            DbConfig::Postgres { .. } => String::new(),
+        };
+        CommandError::new(format!("database.url: {which}cannot be opened: {error}{hint}"))
+    })
 }
 
 /// Opens the counters.

@@ -8,13 +8,13 @@ use tokio::net::TcpListener;
 
 use super::{
     CommandError, CommandResult,
-    data_source::{load_config, load_root_keys, open_database, open_ephemeral},
+    data_source::{load_checked_config, load_root_keys, open_database, open_ephemeral},
 };
 use crate::{
     app::{App, AppDependencies},
     check,
     clock::Clock,
-    config::{Config, EphemeralUrl},
+    config::{CheckedValues, Config, EphemeralUrl},
     http::routes,
     jobs,
     mail::smtp::Mailer,
@@ -32,11 +32,12 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> CommandResult {
-        let config = load_config(self.config.as_deref())?;
         let clock = Clock::system();
+        // The problems that `check-config` reports.
+        let check = |values: &CheckedValues| check::problems(values, clock.now());
+        let config = load_checked_config(self.config.as_deref(), check)?;
         let traces = Traces::start(&config.telemetry)?;
         telemetry::init_with_traces(&config.log, clock.clone(), traces.as_ref())?;
-        reject_problems(&config, &clock)?;
         let tls = config.tls.as_ref().map(|files| Tls::load(files, clock.now())).transpose()?;
         let stop = StopSignal::signals()?;
         let app = Box::pin(start_app(&config, clock)).await?;
@@ -95,14 +96,4 @@ async fn start_app(config: &Config, clock: Clock) -> Result<App, CommandError> {
         job_kinds: jobs::kinds(),
     })
     .await?)
-}
-
-/// Refuses the problems that `check-config` reports.
-fn reject_problems(config: &Config, clock: &Clock) -> CommandResult {
-    let problems = check::problems(config, clock.now());
-    if problems.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    Err(CommandError::new(lines.join("\n")))
 }

@@ -44,12 +44,13 @@ pub struct BrandLinks {
 }
 
 impl BrandConfig {
-    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+    /// Reads the section; `logo` is read already.
+    #[expect(clippy::option_option, reason = "wrong and absent are different answers")]
+    pub(super) fn read(reader: &mut Reader, logo: Option<Option<PathBuf>>) -> Option<Self> {
         let name = reader.or_default("brand.name", "Vestibule".to_owned(), parse_name);
         let what = "the address of your portal's front page, to which our pages lead back";
         let home = reader.required("brand.home", what, parse_link);
         let links = BrandLinks::read(reader);
-        let logo = reader.optional("brand.logo", |text| Ok(PathBuf::from(text)));
         let colour = reader.optional("brand.colour", Colour::parse);
         let support = reader.optional("brand.support", |text| parse_line(text, 200));
         let time_zone = reader.optional("brand.time_zone", parse_time_zone);

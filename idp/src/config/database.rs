@@ -9,6 +9,9 @@ use super::parse::parse_number;
 use super::reader::{Reader, Reported};
 use super::secret::Secret;
 
+/// `database.max_connections`, if it is not given.
+const DEFAULT_CONNECTIONS: u32 = 16;
+
 /// The database and how many connections this process may open.
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
@@ -41,8 +44,12 @@ impl DatabaseConfig {
             Err(Reported) => None,
         };
         let max_connections = reader
-            .or_default("database.max_connections", 16, |text| parse_number(text, &(1..=1000)));
-        Some(Self { url: url?, max_connections: max_connections? })
+            .or_default("database.max_connections", DEFAULT_CONNECTIONS, |text| {
+                parse_number(text, &(1..=1000))
+            })
+            // A wrong number is reported, and hides nothing about the address.
+            .unwrap_or(DEFAULT_CONNECTIONS);
+        Some(Self { url: url?, max_connections })
     }
 
     /// The configuration of `store`. Every commit to a file waits for the disk.

@@ -32,10 +32,11 @@ impl KeysConfig {
             reader.add_problem(key, format!("is missing; set it to {EXAMPLE} (first = current)"));
             return None;
         };
+        let is_variable = reader.is_from_environment("keys.root_file");
         let entries = match value.kind {
             ValueKind::Array(values) => values.into_iter().map(from_table).collect(),
-            ValueKind::String(text) => text.split(',').map(from_pair).collect(),
-            _ => Err(format!("must be a list such as {EXAMPLE}")),
+            ValueKind::String(text) if is_variable => text.split(',').map(from_pair).collect(),
+            _ => Err(format!("must be a list such as {EXAMPLE} (first = current)")),
         };
         entries
             .and_then(|root_file: Vec<RootKeyFile>| {

@@ -29,7 +29,7 @@ mod telemetry;
 mod tests;
 mod tls;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use brand::{BrandConfig, BrandLinks};
 pub use colour::Colour;
@@ -90,6 +90,33 @@ pub struct Config {
     pub shutdown: ShutdownConfig,
 }
 
+/// The values that are checked against files and against each other. One that could not be read is absent: its problem is
+/// reported already, and hides no other one.
+#[derive(Debug, Default)]
+pub(crate) struct CheckedValues {
+    pub(crate) issuer: Option<Issuer>,
+    pub(crate) tls: Option<TlsConfig>,
+    pub(crate) replicas: Option<u32>,
+    pub(crate) database: Option<DatabaseUrl>,
+    pub(crate) ephemeral: Option<EphemeralUrl>,
+    pub(crate) root_files: Vec<RootKeyFile>,
+    pub(crate) logo: Option<PathBuf>,
+}
+
+impl From<&Config> for CheckedValues {
+    fn from(config: &Config) -> Self {
+        Self {
+            issuer: Some(config.issuer.clone()),
+            tls: config.tls.clone(),
+            replicas: Some(config.replicas),
+            database: Some(config.database.url.clone()),
+            ephemeral: Some(config.ephemeral.url.clone()),
+            root_files: config.keys.root_file.clone(),
+            logo: config.brand.logo.clone(),
+        }
+    }
+}
+
 impl Config {
     /// Reads the file at `path`, when there is one, then the variables of `env` that begin with
     /// `IDP__`, and checks everything.
@@ -100,9 +127,22 @@ impl Config {
         path: Option<&Path>,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
+        Self::load_and_check(path, env, |_| Vec::new())
+    }
+
+    /// The same with a further check, whose problems are reported together with those of the configuration.
+    ///
+    /// # Errors
+    /// Every problem found, each with the name of its key and what to do about it.
+    pub(crate) fn load_and_check(
+        path: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        check: impl FnOnce(&CheckedValues) -> Vec<ConfigProblem>,
+    ) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::open(path, env)?;
-        let config = Self::read(&mut reader);
-        let problems = reader.into_problems();
+        let (config, values) = Self::read(&mut reader);
+        let mut problems = reader.into_problems();
+        problems.extend(check(&values));
         match config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(ConfigErrors::new(problems)),
@@ -110,7 +150,7 @@ impl Config {
     }
 
     /// Reads every section before it fails, so that all problems are reported at once.
-    fn read(reader: &mut Reader) -> Option<Self> {
+    fn read(reader: &mut Reader) -> (Option<Self>, CheckedValues) {
         let issuer = Issuer::read(reader);
         let listen = ListenConfig::read(reader);
         let tls = TlsConfig::read(reader);
@@ -119,7 +159,8 @@ impl Config {
             reader.or_default("replicas", 1, |text| parse::parse_number(text, &(1..=1000)));
         let database = DatabaseConfig::read(reader);
         let ephemeral = EphemeralConfig::read(reader);
-        let brand = BrandConfig::read(reader);
+        let logo = reader.optional("brand.logo", |text| Ok(PathBuf::from(text)));
+        let brand = BrandConfig::read(reader, logo.clone());
         let smtp = SmtpConfig::read(reader, brand.as_ref());
         let keys = KeysConfig::read(reader);
         let hashing = HashingConfig::read(reader);
@@ -127,23 +168,35 @@ impl Config {
         let log = LogConfig::read(reader);
         let telemetry = TelemetryConfig::read(reader);
         let shutdown = ShutdownConfig::read(reader);
-        Some(Self {
-            issuer: issuer?,
-            listen: listen?,
-            tls: tls?,
-            limits: limits?,
-            replicas: replicas?,
-            database: database?,
-            ephemeral: ephemeral?,
-            smtp: smtp?,
-            keys: keys?,
-            hashing: hashing?,
-            proxies: proxies?,
-            brand: brand?,
-            log: log?,
-            telemetry: telemetry?,
-            shutdown: shutdown?,
-        })
+        let values = CheckedValues {
+            issuer: issuer.clone(),
+            tls: tls.clone().flatten(),
+            replicas,
+            database: database.as_ref().map(|database| database.url.clone()),
+            ephemeral: ephemeral.as_ref().map(|ephemeral| ephemeral.url.clone()),
+            root_files: keys.as_ref().map(|keys| keys.root_file.clone()).unwrap_or_default(),
+            logo: logo.flatten(),
+        };
+        let all = || {
+            Some(Self {
+                issuer: issuer?,
+                listen: listen?,
+                tls: tls?,
+                limits: limits?,
+                replicas: replicas?,
+                database: database?,
+                ephemeral: ephemeral?,
+                smtp: smtp?,
+                keys: keys?,
+                hashing: hashing?,
+                proxies: proxies?,
+                brand: brand?,
+                log: log?,
+                telemetry: telemetry?,
+                shutdown: shutdown?,
+            })
+        };
+        (all(), values)
     }
 }
 

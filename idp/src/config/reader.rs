@@ -59,6 +59,11 @@ impl Reader {
         self.problems.push(ConfigProblem { key: key.to_owned(), text });
     }
 
+    /// Whether the value of `key` came from a variable, where a list is one text.
+    pub(super) fn is_from_environment(&self, key: &str) -> bool {
+        self.from_environment.contains(key)
+    }
+
     /// The value of `key`, once.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known_keys.insert(key);

@@ -54,6 +54,13 @@ impl SmtpConfig {
     pub(super) fn read(reader: &mut Reader, brand: Option<&BrandConfig>) -> Option<Self> {
         let host = reader.required("smtp.host", "the name of your mail server", parse_host);
         let tls = reader.or_default("smtp.tls", SmtpTls::StartTls, SmtpTls::parse);
+        let in_clear = tls == Some(SmtpTls::None)
+            && host.as_deref().is_some_and(|host: &str| !is_loopback(host));
+        if in_clear {
+            let why = "`none` sends codes in the clear and is for a server on this machine alone; \
+                       use `starttls` or `tls`";
+            reader.add_problem("smtp.tls", why);
+        }
         let default_port = tls.map_or(0, SmtpTls::default_port);
         let port = reader
             .or_default("smtp.port", default_port, |text| parse_number(text, &(1..=u16::MAX)));
@@ -67,7 +74,7 @@ impl SmtpConfig {
         });
         let connections =
             reader.or_default("smtp.connections", 8, |text| parse_number(text, &(1..=256)));
-        let smtp = Self {
+        Some(Self {
             host: host?,
             port: port?,
             tls: tls?,
@@ -76,14 +83,7 @@ impl SmtpConfig {
             from_name: from_name?.or_else(|| Some(brand?.name.clone()))?,
             timeout: timeout?,
             connections: connections?,
-        };
-        if smtp.tls == SmtpTls::None && !is_loopback(&smtp.host) {
-            let why = "`none` sends codes in the clear and is for a server on this machine alone; \
-                       use `starttls` or `tls`";
-            reader.add_problem("smtp.tls", why);
-            return None;
-        }
-        Some(smtp)
+        })
     }
 }
 

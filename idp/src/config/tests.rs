@@ -446,6 +446,13 @@ fn root_key_entries_need_two_members() {
     let text =
         with_file(&format!("keys.root_file = []\n{}", WHOLE.split("[[keys").next().unwrap()), &[]);
     assert!(text.unwrap_err().to_string().contains("keys.root_file: is empty"));
+    // The form of a variable, in a file.
+    for value in ["\"/run/root\"", "\"a=/run/root\""] {
+        let text = format!("keys.root_file = {value}\n{}", WHOLE.split("[[keys").next().unwrap());
+        let text = with_file(&text, &[]).unwrap_err().to_string();
+        let form = "keys.root_file: must be a list such as `[{ id = \"2026a\", file = ";
+        assert!(text.contains(form), "{text}");
+    }
 }
 
 #[test]
