@@ -104,8 +104,13 @@ pub async fn authenticate(
     Ok(outcome.map(|client| AuthenticatedClient { client }))
 }
 
-fn unknown_client() -> TokenError {
-    TokenError::invalid_client("the client is unknown or its secret is wrong")
+/// What is said depends on the request alone, so that a stranger learns neither which clients there
+/// are nor which of them have a secret.
+fn unknown_client(secret: Option<&str>) -> TokenError {
+    TokenError::invalid_client(match secret {
+        Some(_) => "the client is unknown or its secret is wrong",
+        None => "the request has no secret, and the client is unknown or has one",
+    })
 }
 
 fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Client>, TokenError> {
@@ -131,7 +136,7 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
             (id, in_body, in_body.map_or(AuthMethod::None, |_| AuthMethod::Post))
         }
     };
-    let client = cx.find_client(id).ok_or_else(unknown_client)?;
+    let client = cx.find_client(id).ok_or_else(|| unknown_client(secret))?;
     let right = match (&client.secret, secret) {
         (Some(stored), Some(given)) => {
             bool::from(stored.as_bytes().ct_eq(keys::hash_text(given).as_bytes()))
@@ -140,7 +145,7 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
         _ => false,
     };
     if !right {
-        return Err(unknown_client());
+        return Err(unknown_client(secret));
     }
     if client.accepts_auth_method(method) {
         return Ok(client.clone());
@@ -153,7 +158,7 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
         AuthMethod::Post => TokenError::invalid_client(
             "the secret is right, but this client authenticates by client_secret_post alone",
         ),
-        AuthMethod::None => unknown_client(),
+        AuthMethod::None => unknown_client(secret),
     })
 }
 

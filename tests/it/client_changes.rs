@@ -124,6 +124,8 @@ async fn invalid_client_commands_say_why(engine: Engine) {
     let served = ServeSetup::prepare(engine, &db).await;
     let add = ["client", "add", "page", "--redirect-uri", REDIRECT_URI, "--profile"];
     run(served.change_command(&[&add[..], &["browser"]].concat()), "").await;
+    let server = ["client", "add", "server", "--redirect-uri", REDIRECT_URI, "--profile", "web"];
+    run(served.change_command(&server), "").await;
     let spare = ["client", "add", "spare", "--redirect-uri", REDIRECT_URI, "--profile"];
     for profile in ["browser", "native"] {
         for method in ["any", "client_secret_basic", "client_secret_post"] {
@@ -134,7 +136,8 @@ async fn invalid_client_commands_say_why(engine: Engine) {
     }
     for (args, status, why) in [
         (&["client", "set", "page"][..], 2, "--redirect-uri"),
-        (&["client", "set", "page", "--auth-method", "any"], 1, "cannot keep a secret"),
+        (&["client", "set", "page", "--auth-method", "any"], 1, "leave --auth-method out"),
+        (&["client", "set", "server", "--profile", "browser"], 1, "also give --auth-method none"),
         (&["client", "set", "page", "--pkce", "optional"], 1, "must use PKCE"),
         (&["client", "set", "page", "--redirect-uri", "http://lab.example/"], 1, "use https"),
         (&["client", "set", "page", "--policy-uri", "javascript:1"], 1, "begins with https://"),
@@ -148,7 +151,7 @@ async fn invalid_client_commands_say_why(engine: Engine) {
         assert!(code == status && error.contains(why), "{args:?}: {code} {error}");
     }
     let listed = json_of(served.command(&["client", "list", "--json"])).await;
-    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
 }
 
 /// Another redirect URI on another host, and another kind of client: its people keep their `sub`.

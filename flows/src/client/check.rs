@@ -41,6 +41,12 @@ pub enum BadClient {
          the secret, with --profile web"
     )]
     SecretNotKept,
+    /// A client with a secret is to become such a program.
+    #[error(
+        "a program in the browser or on a person's own device cannot keep a secret, because each person has a copy of it (RFC \
+         6749, section 2.1), and this client has one: also give --auth-method none, which takes its secret away"
+    )]
+    SecretInTheWay,
     /// Pairwise subjects need one sector.
     #[error(
         "redirect URIs of several hosts: a client that is not first-party gets pairwise subjects, and these need one host \

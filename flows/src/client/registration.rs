@@ -144,8 +144,12 @@ impl ClientEdit {
     }
 
     fn check(&self, client: &Client) -> Result<(), BadClient> {
-        if self.profile.is_some() || self.auth_method.is_some() {
-            check::check_auth_method(client)?;
+        match (self.profile, self.auth_method) {
+            (_, Some(_)) => check::check_auth_method(client)?,
+            (Some(_), None) => {
+                check::check_auth_method(client).map_err(|_| BadClient::SecretInTheWay)?;
+            }
+            (None, None) => {}
         }
         if self.client_name.is_some() || self.policy_uri.is_some() {
             check::check_texts(client)?;

@@ -1,5 +1,6 @@
 //! Refusals of the token endpoint: an unknown client writes no rows, and a network writes no more than the limit.
 
+use flows::client::AuthMethod;
 use vestibule_tests::{app::TestApp, client::Client, db::Engine};
 
 use super::rows_of_request;
@@ -24,9 +25,11 @@ async fn token_refusal_row_names_reason(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let wrong = Client { secret: Some("wrong".to_owned()), ..client.clone() };
+    let none = Client { secret: None, auth_method: AuthMethod::None, ..client.clone() };
     let code = ("grant_type", "authorization_code");
     for (client, params, outcome, why) in [
         (&wrong, &[code][..], "invalid_client", "its secret is wrong"),
+        (&none, &[code], "invalid_client", "the request has no secret"),
         (&client, &[], "invalid_request", "grant_type is missing"),
         (&client, &[("grant_type", "password")], "unsupported_grant_type", "only grant_type"),
         (&client, &[code], "invalid_request", "code is missing"),
