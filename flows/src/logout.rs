@@ -24,13 +24,33 @@ pub enum LogoutOutcome {
         /// The signed-in person's name.
         person: String,
     },
-    /// Signed out: redirect to this address of the client's, or show our own page.
+    /// Signed out.
     SignedOut {
-        /// The registered address, with `state`.
-        redirect_uri: Option<String>,
+        /// What the browser sees next.
+        next: AfterLogout,
         /// The client of the hint.
         client: Option<String>,
     },
+}
+
+/// What a browser sees after it was signed out.
+#[derive(Debug)]
+pub enum AfterLogout {
+    /// The registered address of the client, with `state`.
+    Client(String),
+    /// Our own page: the client named no address.
+    OwnPage,
+    /// Our own page: the client named an address that is not followed.
+    NotFollowed(NotFollowed),
+}
+
+/// Why `post_logout_redirect_uri` is not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotFollowed {
+    /// There is no ID token that says which client asks.
+    WithoutHint,
+    /// The client has not registered exactly this address.
+    NotRegistered,
 }
 
 #[derive(Deserialize)]
@@ -47,12 +67,12 @@ pub async fn logout(
     confirmed: bool,
 ) -> Result<LogoutOutcome> {
     let hint = id_token_hint(cx, params);
-    let redirect_uri = hint.as_ref().and_then(|hint| post_logout_redirect_uri(cx, params, hint));
+    let next = after_logout(cx, params, hint.as_ref());
     let mut conn = cx.db.read().await?;
     let live = session::live(cx, &mut conn, browser_context.session.as_ref()).await?;
     drop(conn);
     let client = hint.as_ref().and_then(|hint| hinted_client(cx, hint)).map(str::to_owned);
-    let Some(live) = live else { return Ok(LogoutOutcome::SignedOut { redirect_uri, client }) };
+    let Some(live) = live else { return Ok(LogoutOutcome::SignedOut { next, client }) };
     let is_hinted_session = hint.as_ref().is_some_and(|hint| hint.sid == live.sid);
     if !is_hinted_session && !confirmed {
         return Ok(LogoutOutcome::Ask { person: live.name });
@@ -69,7 +89,7 @@ pub async fn logout(
             .await
         })
         .await?;
-    Ok(LogoutOutcome::SignedOut { redirect_uri, client })
+    Ok(LogoutOutcome::SignedOut { next, client })
 }
 
 /// The hint, if it is an ID token of ours (expired ones count) and for the client that is named beside it, if one is.
@@ -88,21 +108,22 @@ fn id_token_hint(cx: &Cx, params: &Params) -> Option<IdTokenHint> {
 }
 
 /// `post_logout_redirect_uri`, if the hinted client has registered exactly this one.
-fn post_logout_redirect_uri(cx: &Cx, params: &Params, hint: &IdTokenHint) -> Option<String> {
-    let asked = params.get("post_logout_redirect_uri")?;
+fn after_logout(cx: &Cx, params: &Params, hint: Option<&IdTokenHint>) -> AfterLogout {
+    let Some(asked) = params.get("post_logout_redirect_uri") else { return AfterLogout::OwnPage };
+    let Some(hint) = hint else { return AfterLogout::NotFollowed(NotFollowed::WithoutHint) };
     let known = hint
         .aud
         .iter()
         .filter_map(|id| cx.clients.get(id))
         .any(|client| client.metadata.post_logout_redirect_uris.iter().any(|uri| uri == asked));
     if !known {
-        return None;
+        return AfterLogout::NotFollowed(NotFollowed::NotRegistered);
     }
-    let Some(state) = params.get("state") else { return Some(asked.to_owned()) };
+    let Some(state) = params.get("state") else { return AfterLogout::Client(asked.to_owned()) };
     let joint = if asked.contains('?') { '&' } else { '?' };
     let query =
         url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
-    Some(format!("{asked}{joint}{query}"))
+    AfterLogout::Client(format!("{asked}{joint}{query}"))
 }
 
 /// The client that a hint was made for.

@@ -83,7 +83,7 @@ async fn permanent_rejection_is_shown(engine: Engine) {
     let attempt = page.form().value("attempt").to_owned();
     app.wait_for_jobs().await;
     let page = browser.get(format!("/login/code?attempt={attempt}")).await;
-    assert!(page.has_text("did not take our e-mail") && !page.has_field("code"), "{}", page.text());
+    assert!(page.has_text("was not accepted") && !page.has_field("code"), "{}", page.text());
     assert_eq!(app.audit_outcomes("mail.failed").await, ["refused"]);
 }
 

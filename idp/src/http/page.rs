@@ -33,7 +33,9 @@ pub(super) fn render_notice(
 ) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);
     let (page, title, text) = find_page(&NOTICES, name)?;
-    let html = NoticePage { page, title: f.l.t(title), text: f.l.t(text), f };
+    let detail = NOTICE_DETAILS.iter().find(|(page, _)| *page == name);
+    let detail = detail.map(|(_, key)| f.l.t(key));
+    let html = NoticePage { page, title: f.l.t(title), text: f.l.t(text), detail, f };
     let mut response = Html(html.render()?).into_response();
     set_content_language(&mut response, request.locale);
     set_cookie(&mut response, request.new_language_cookie.clone());
@@ -150,8 +152,18 @@ fn failure_page<'a>(
 /// The name of a page, and the keys of its title and its text.
 type PageKeys = (&'static str, &'static str, &'static str);
 
-const NOTICES: [PageKeys; 2] =
-    [("signed_out", "signed-out-title", "signed-out-text"), ("still", "still-title", "still-text")];
+const NOTICES: [PageKeys; 4] = [
+    ("signed_out", "signed-out-title", "signed-out-text"),
+    ("signed_out_not_registered", "signed-out-title", "signed-out-text"),
+    ("signed_out_without_hint", "signed-out-title", "signed-out-text"),
+    ("still", "still-title", "still-text"),
+];
+
+/// What some notices say to the developers of the client.
+const NOTICE_DETAILS: [(&str, &str); 2] = [
+    ("signed_out_not_registered", "signed-out-not-registered"),
+    ("signed_out_without_hint", "signed-out-without-hint"),
+];
 
 const FAILURES: [PageKeys; 17] = [
     ("request", "failure-request-title", "failure-request-text"),

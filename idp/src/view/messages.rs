@@ -94,7 +94,7 @@ impl PageText<'_> {
                 ("password", l.t("password-error-wrong").to_owned())
             }
             PageMessage::ThisStep(PasswordRefusal::Paused(until)) => {
-                ("password", l.tr("password-error-paused", &[("when", self.when(until).into())]))
+                return vec![self.paused_password_problem(until)];
             }
             PageMessage::ThisStep(PasswordRefusal::Stale(StaleReason::OtherCookie)) => {
                 ("password", l.t("password-error-other-tab").to_owned())
@@ -108,6 +108,14 @@ impl PageText<'_> {
             PageMessage::OtherStep => ("password", l.t("password-error-again").to_owned()),
         };
         vec![FormProblem::new(field, text)]
+    }
+
+    /// Too many wrong passwords: until when, and what can be done meanwhile. It is the same for an address without an account.
+    fn paused_password_problem(&self, until: Timestamp) -> FormProblem {
+        let l = self.f.l;
+        let text = l.tr("password-error-paused", &[("when", self.when(until).into())]);
+        let ways = ["password-way-later", "paused-way-device", "password-way-help"];
+        FormProblem::new("password", text).with_ways(ways.map(|key| l.t(key)).to_vec())
     }
 
     /// The hashing pool is full.
@@ -155,7 +163,7 @@ impl PageText<'_> {
         if self.code_notice(view, message).is_some() {
             return None;
         }
-        let reference = ("reference", unbroken(&view.reference).into());
+        let reference = ("reference", view.reference.as_str().into());
         let text = match message {
             PageMessage::ThisStep(MailedCodeRefusal::Typed(CodeRefusal::Wrong(1..)))
                 if !takes_code(view) =>
@@ -186,7 +194,7 @@ impl PageText<'_> {
         );
         // Without the code field, the next step is the button that sends a code, or the line with its time.
         let field = if is_about_sending || !takes_code(view) { "resend" } else { "code" };
-        let problem = FormProblem::new(field, text);
+        let problem = FormProblem::new(field, text).with_reference(&view.reference);
         Some(match message {
             PageMessage::ThisStep(MailedCodeRefusal::Typed(CodeRefusal::Wrong(left @ 1..))) => {
                 let short = self.f.l.tr("code-error-wrong-short", &[("left", left.into())]);
@@ -215,7 +223,7 @@ impl PageText<'_> {
             }
             CodeRefusal::NotDigits => l.t("code-error-digits").to_owned(),
             CodeRefusal::Wrong(left) => {
-                let reference = ("reference", unbroken(&view.reference).into());
+                let reference = ("reference", view.reference.as_str().into());
                 l.tr("code-error-wrong", &[reference, ("left", left.into())])
             }
             CodeRefusal::Used => l.t("code-error-used").to_owned(),
@@ -227,7 +235,7 @@ impl PageText<'_> {
 
     fn mail_refusal_text(&self, view: &CodeView, refusal: MailRefusal) -> String {
         let l = self.f.l;
-        let reference = ("reference", unbroken(&view.reference).into());
+        let reference = ("reference", view.reference.as_str().into());
         match refusal {
             // The new mail may not have been sent: a person's mails have a limit.
             MailRefusal::Late => l.t("code-error-late-unsent").to_owned(),
@@ -319,11 +327,6 @@ fn shown_value(value: &Value) -> String {
         },
         other => other.to_string(),
     }
-}
-
-/// A reference that a line end does not cut in two: it is compared with what a mail says.
-fn unbroken(reference: &str) -> String {
-    reference.replace('-', "\u{2011}")
 }
 
 /// Whether the code page has its field: not when no code can succeed.

@@ -103,6 +103,10 @@ pub(crate) struct FormProblem {
     pub(crate) text: String,
     /// What is wrong in few words, unless those are the first sentence.
     short: Option<String>,
+    /// A reference within the text, which a line end must not cut in two: it is compared with what a mail says.
+    reference: Option<String>,
+    /// What else can be done.
+    ways: Vec<&'static str>,
 }
 
 /// Where a text says what is wrong before it says what to do.
@@ -111,7 +115,7 @@ const SENTENCE_END: [&str; 2] = [". ", ": "];
 impl FormProblem {
     /// A problem of a field.
     pub(crate) fn new(field: &'static str, text: impl Into<String>) -> Self {
-        Self { field, text: text.into(), short: None }
+        Self { field, text: text.into(), short: None, reference: None, ways: Vec::new() }
     }
 
     /// The same, with another text above the heading.
@@ -119,8 +123,27 @@ impl FormProblem {
         Self { short: Some(short), ..self }
     }
 
+    /// The same with a reference in its text.
+    pub(crate) fn with_reference(self, reference: &str) -> Self {
+        Self { reference: Some(reference.to_owned()), ..self }
+    }
+
+    /// The same with what else can be done.
+    pub(crate) fn with_ways(self, ways: Vec<&'static str>) -> Self {
+        Self { ways, ..self }
+    }
+
+    /// The text before its reference, the reference, and the text after it; the whole text first if it has none.
+    fn parts(&self) -> (&str, Option<&str>, &str) {
+        let reference = self.reference.as_deref();
+        match reference.and_then(|reference| self.text.split_once(reference)) {
+            Some((before, after)) => (before, reference, after),
+            None => (&self.text, None, ""),
+        }
+    }
+
     /// What is wrong, without what to do: above the heading, where few words leave the field in view.
-    fn summary(&self) -> &str {
+    pub(crate) fn summary(&self) -> &str {
         if let Some(short) = &self.short {
             return short;
         }
@@ -199,11 +222,15 @@ impl CodePage<'_> {
     /// On a small screen the field with the fault is seen without scrolling. What has not changed since the last page comes
     /// after it.
     fn is_field_first(&self) -> bool {
-        self.open && (self.notice.is_some() || self.wrong("code").is_some())
+        self.open && (self.notice.is_some() || !self.problems.is_empty())
     }
 
-    fn wrong(&self, field: &str) -> Option<&str> {
-        FormProblem::text_for(&self.problems, field)
+    fn is_resend_wrong(&self) -> bool {
+        self.wrong("resend").is_some()
+    }
+
+    fn wrong(&self, field: &str) -> Option<&FormProblem> {
+        self.problems.iter().find(|problem| problem.field == field)
     }
 }
 
@@ -318,6 +345,8 @@ pub(crate) struct NoticePage<'a> {
     pub(crate) page: &'static str,
     pub(crate) title: &'static str,
     pub(crate) text: &'static str,
+    /// For the developers of the client.
+    pub(crate) detail: Option<&'static str>,
 }
 
 /// The page of a failure.

@@ -161,10 +161,15 @@ fn question_pages_have_one_primary_button() {
 #[test]
 fn notice_pages_are_sound() {
     for (title, text) in [("signed-out-title", "signed-out-text"), ("still-title", "still-text")] {
-        let html =
-            NoticePage { f: FRAME, page: "still", title: FRAME.l.t(title), text: FRAME.l.t(text) }
-                .render()
-                .unwrap();
+        let html = NoticePage {
+            f: FRAME,
+            page: "still",
+            title: FRAME.l.t(title),
+            text: FRAME.l.t(text),
+            detail: None,
+        }
+        .render()
+        .unwrap();
         assert_valid_page(&html, FRAME.l);
     }
     assert_eq!(FRAME.l.t("signed-out-title"), "You are signed out");
@@ -177,7 +182,9 @@ fn frame_shows_brand_and_support() {
     let help = "Need help? <a href=\"tel:0800111222\">0800 111 222</a></p>\n</main>";
     assert!(html.contains(help) && !html.contains("<footer"), "{html}");
     let alone = Frame { support: None, ..FRAME };
-    let html = NoticePage { f: alone, page: "still", title: "A", text: "B" }.render().unwrap();
+    let html = NoticePage { f: alone, page: "still", title: "A", text: "B", detail: None }
+        .render()
+        .unwrap();
     assert!(!html.contains("class=\"help\""), "{html}");
 }
 
@@ -186,7 +193,8 @@ fn foot_links_follow_configuration() {
     let link = |path: &str| format!("https://www.example.org/{path}").parse().ok();
     let links = BrandLinks { privacy: link("p?a=1&b=\"2"), accessibility: None, terms: link("t") };
     let f = Frame { links: &links, logo: Some("/assets/logo-0123456789ab.png"), ..FRAME };
-    let html = NoticePage { f, page: "still", title: "A", text: "B" }.render().unwrap();
+    let html =
+        NoticePage { f, page: "still", title: "A", text: "B", detail: None }.render().unwrap();
     let (_, foot) = html.split_once("<footer>").unwrap();
     let found: Vec<_> = tags(foot, "a").filter_map(|tag| attribute(tag, "href")).collect();
     assert_eq!(found.len(), 2, "{html}");
@@ -222,7 +230,9 @@ fn return_page_has_client_link_alone() {
 /// Pages without a form end somewhere: each leads on.
 #[test]
 fn page_without_form_leads_home() {
-    let notice = NoticePage { f: FRAME, page: "still", title: "A", text: "B" }.render().unwrap();
+    let notice = NoticePage { f: FRAME, page: "still", title: "A", text: "B", detail: None }
+        .render()
+        .unwrap();
     let lede = "Try again later".to_owned();
     let paused = PausedPage { f: FRAME, form: form(&step::CODE), lede }.render().unwrap();
     for html in [notice, paused] {

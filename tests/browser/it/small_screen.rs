@@ -20,6 +20,17 @@ async fn assert_fault_in_view(tab: &Tab, page: &str) {
     assert!(top >= 0.0 && bottom <= 640.0, "{page}: {top} to {bottom} at {scrolled}: {text}");
 }
 
+/// Where the button is that was pressed too soon, in the same form.
+const BUTTON: &str =
+    "(() => { const box = document.querySelector('#resend').getBoundingClientRect();
+    return [box.top, box.bottom, scrollY]; })()";
+
+async fn assert_button_in_view(tab: &Tab, page: &str) {
+    let [top, bottom, scrolled]: [f64; 3] = tab.evaluate(BUTTON).await;
+    let text = tab.text().await;
+    assert!(top >= 0.0 && bottom <= 640.0, "{page}: {top} to {bottom} at {scrolled}: {text}");
+}
+
 async fn submit_password(tab: &Tab, email: &str, password: &str) {
     tab.fill("#email", email).await;
     tab.fill("#password", password).await;
@@ -38,6 +49,8 @@ async fn check_fields(app: &TestApp, client: &Client, patient: &Patient, languag
     let mails = app.mail.codes_to(&patient.email).len();
     submit_password(&tab, &patient.email, &patient.password).await;
     let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
+    tab.submit("#resend").await;
+    assert_button_in_view(&tab, "sent again too soon").await;
     let wrong = if code == "123456" { "654321" } else { "123456" };
     for (typed, page) in [(wrong, "wrong code"), ("12", "short code"), ("", "no code")] {
         tab.fill("#code", typed).await;

@@ -123,7 +123,32 @@ async fn only_registered_logout_uri_is_followed(engine: Engine) {
         let page = browser.get(logout_url(&app, &params)).await;
         assert_eq!(page.status, 200, "{address}");
         assert!(page.has_text("You are signed out"), "{address}");
+        // The person reads that it worked, the developers of the page why it was not left.
+        assert!(page.has_text("is not registered for this client"), "{address}");
+        assert!(page.has_text("idp client set"), "{address}");
     }
+    let params = [("post_logout_redirect_uri", POST_LOGOUT_REDIRECT_URI)];
+    let page = browser.get(logout_url(&app, &params)).await;
+    assert!(page.has_text("has no id_token_hint of this client"), "{}", page.text());
+    let page = browser.get(logout_url(&app, &[("id_token_hint", hint)])).await;
+    assert!(!page.has_text("For whoever builds"), "no address was named: {}", page.text());
+}
+
+/// In both languages, also after the switch of the language.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unfollowed_logout_uri_is_told_bilingually() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let (_, browser, tokens) = start(&app).await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    let address = ("post_logout_redirect_uri", "https://evil.example/");
+    let params = [("id_token_hint", hint), address, ("ui_locales", "mi")];
+    let page = browser.get(logout_url(&app, &params)).await;
+    assert!(page.has_text("Kua takiputa koe"), "{}", page.text());
+    assert!(page.has_text("kia rēhitatia mō tēnei kiritaki"), "{}", page.text());
+    let own = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")];
+    let switch = page.language_switch();
+    let page = browser.send(reqwest::Method::GET, &switch, &own, None).await;
+    assert!(page.has_text("is not registered for this client"), "{}", page.text());
 }
 
 /// The answer to the question is a page of ours that leads back to the registered address, and to no other (decision 31).

@@ -16,7 +16,7 @@ use store::Timestamp;
 
 use super::code::{code_page, paused_page};
 use crate::view::{
-    StepForm,
+    FormProblem, PasswordPage, StepForm,
     messages::{PageText, SHORT_WAIT, takes_code},
     page_checks::{FRAME, assert_valid_page, attribute, contents, frame_per_locale, tags},
 };
@@ -280,7 +280,7 @@ fn unsent_code_has_no_field() {
         ),
         (
             CodeView { delivery: MailStatus::Refused, ..unsent.clone() },
-            "did not take our e-mail",
+            "was not accepted. If that is not your address, start again. If it is, ask for help: your account may need another",
             "Send the code again",
         ),
     ] {
@@ -295,7 +295,7 @@ fn unsent_code_has_no_field() {
     assert!(page.contains("value=\"resend\""), "{page}");
     // An earlier mail was accepted, and its code still works.
     let page = html(&CodeView { delivery: MailStatus::Refused, ..view() }, "", None);
-    assert!(page.contains("did not take our e-mail") && page.contains("name=\"code\""), "{page}");
+    assert!(page.contains("was not accepted") && page.contains("name=\"code\""), "{page}");
     assert!(page.contains("It still works until 9:56 am (for 12 more minutes)."), "{page}");
 }
 
@@ -330,11 +330,11 @@ fn code_refusals_have_messages() {
         (Refusal::Code(CodeRefusal::NotDigits), "The code is numbers only"),
         (
             Refusal::Code(CodeRefusal::Wrong(3)),
-            "That code is not right. Check the newest e-mail with the reference KOWHAI‑27. You have 3 tries left",
+            "That code is not right. Check the newest e-mail with the reference KOWHAI-27. You have 3 tries left",
         ),
         (
             Refusal::Code(CodeRefusal::Wrong(1)),
-            "That code is not right. Check the newest e-mail with the reference KOWHAI‑27. You have 1 try left",
+            "That code is not right. Check the newest e-mail with the reference KOWHAI-27. You have 1 try left",
         ),
         (
             Refusal::Code(CodeRefusal::Wrong(0)),
@@ -342,11 +342,11 @@ fn code_refusals_have_messages() {
         ),
         (
             Refusal::Mail(MailRefusal::Expired),
-            "That code has expired. We have sent a new code with the reference KOWHAI‑27",
+            "That code has expired. We have sent a new code with the reference KOWHAI-27",
         ),
         (
             Refusal::Mail(MailRefusal::Superseded),
-            "That code is from an older e-mail. Enter the code from the newest one, with the reference KOWHAI‑27",
+            "That code is from an older e-mail. Enter the code from the newest one, with the reference KOWHAI-27",
         ),
         (
             Refusal::Code(CodeRefusal::Used),
@@ -354,7 +354,7 @@ fn code_refusals_have_messages() {
         ),
         (
             Refusal::Mail(MailRefusal::OtherBrowser),
-            "That code was asked for in another browser. Enter the code with the reference KOWHAI‑27",
+            "That code was asked for in another browser. Enter the code with the reference KOWHAI-27",
         ),
         (
             Refusal::Code(CodeRefusal::Paused(at("2026-11-24T10:29:01Z"))),
@@ -402,6 +402,38 @@ fn wrong_code_after_window_is_no_problem() {
     assert!(page.contains("Sent again, the same code works again."), "{page}");
 }
 
+/// A reference is copied and searched for as the mail has it, and no line end cuts it in two.
+#[test]
+fn reference_in_problem_stays_whole() {
+    let whole = "<span class=\"whole\">KOWHAI-27</span>";
+    for refusal in [Refusal::Code(CodeRefusal::Wrong(3)), Refusal::Mail(MailRefusal::OtherBrowser)]
+    {
+        let page = html(&view(), "123456", Some(refusal));
+        assert!(page.contains(whole) && !page.contains('\u{2011}'), "{page}");
+    }
+    for f in frame_per_locale() {
+        let text = PageText { f, ..page_text() };
+        for refusal in every_refusal() {
+            let problem = text.code_problem(&view(), refusal.for_code_page());
+            let summary = problem.as_ref().map(FormProblem::summary).unwrap_or_default();
+            assert!(!summary.contains("KOWHAI"), "{summary}: the whole text is at the field");
+        }
+    }
+}
+
+/// A press of "Send the code again" that comes too soon is answered at the button, and said once.
+#[test]
+fn soon_resend_problem_is_said_once() {
+    let until = at("2026-11-24T09:44:30Z");
+    let soon = CodeView { resend: ResendTime::At(until), ..view() };
+    let refusal = Refusal::Mail(MailRefusal::SendLater(until));
+    let page = html(&soon, "", Some(refusal));
+    let at_button = page.split_once("id=\"resend-error\"").unwrap().1;
+    let (before, after) = at_button.split_once("id=\"resend\"").unwrap();
+    assert!(before.contains("You can ask for a code again in") && !after.contains("again in "));
+    assert!(after.find("m***@example.org").is_some(), "what is known comes after it: {page}");
+}
+
 #[test]
 fn problem_points_to_shown_field() {
     let field = |view: &CodeView, refusal: Refusal| {
@@ -437,6 +469,19 @@ fn password_form_problems_name_fields() {
         paused[0].text,
         "There were too many wrong passwords. You can try again at 9:46 am (in about 2 minutes)"
     );
+    let page = PasswordPage {
+        f: FRAME,
+        form: FORM,
+        problems: paused,
+        lede: "to continue".to_owned(),
+        email: "mere@example.org",
+    };
+    let page = page.render().unwrap();
+    assert_valid_page(&page, FRAME.l);
+    let (_, ways) = page.split_once("What you can do").unwrap();
+    for key in ["password-way-later", "paused-way-device", "password-way-help"] {
+        assert!(ways.contains(FRAME.l.t(key)), "{page}");
+    }
     let wrong = problems(PasswordRefusal::Wrong);
     assert!(wrong[0].text.contains("address or the password"), "it does not say which is wrong");
     let both =

@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use flows::{
     discovery::path,
-    logout::{self, LogoutOutcome},
+    logout::{self, AfterLogout, LogoutOutcome, NotFollowed},
     request::Params,
 };
 
@@ -65,18 +65,29 @@ async fn log_out(
 ) -> Result<Response, Failure> {
     match logout::logout(&request.cx, &request.browser_context, params, confirmed).await? {
         LogoutOutcome::Ask { person } => render_question(app, request, params, &person),
-        LogoutOutcome::SignedOut { redirect_uri: to, client } => {
-            let mut response = match to {
-                Some(to) if confirmed => {
+        LogoutOutcome::SignedOut { next, client } => {
+            let mut response = match next {
+                AfterLogout::Client(to) if confirmed => {
                     let name = client.as_deref().map_or(to.as_str(), |id| client_name(request, id));
                     return_page::render_to(app, request, &to, name)?
                 }
-                Some(to) => page::see_other(&to),
-                None => page::render_notice(app, request, "signed_out")?,
+                AfterLogout::Client(to) => page::see_other(&to),
+                AfterLogout::OwnPage => page::render_notice(app, request, "signed_out")?,
+                AfterLogout::NotFollowed(why) => {
+                    page::render_notice(app, request, notice_name(why))?
+                }
             };
             page::set_cookie(&mut response, app.cookies.clear_session());
             Ok(response)
         }
+    }
+}
+
+/// The page that says "You are signed out", and to the developers of the client why it was not left.
+const fn notice_name(why: NotFollowed) -> &'static str {
+    match why {
+        NotFollowed::WithoutHint => "signed_out_without_hint",
+        NotFollowed::NotRegistered => "signed_out_not_registered",
     }
 }
 
