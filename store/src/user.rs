@@ -203,6 +203,47 @@ pub async fn insert(sql: &mut impl Sql, user: &User) -> Result<bool> {
     Ok(added == 1)
 }
 
+/// What of a person is to be changed: each member is a new value, or none to leave it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UserChange<'a> {
+    /// Full name.
+    pub name: Option<&'a str>,
+    /// The language of mails (BCP 47).
+    pub language: Option<&'a str>,
+    /// The address in another spelling.
+    pub email: Option<&'a str>,
+    /// Whether the person has proven control of the mailbox.
+    pub email_verified: Option<bool>,
+    /// JSON object of further standard claims.
+    pub claims: Option<&'a str>,
+}
+
+/// Changes a person who still has this canonical address; false if there is none.
+pub async fn change(
+    sql: &mut impl Sql,
+    id: UserId,
+    canonical: &str,
+    change: &UserChange<'_>,
+    now: Timestamp,
+) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE users SET name = COALESCE($3, name), language = COALESCE($4, language),
+                             email = COALESCE($5, email), email_verified = COALESCE($6, email_verified),
+                             claims = COALESCE($7, claims), updated_at = $8
+            WHERE id = $1 AND email_canonical = $2")
+        .bind(id)
+        .bind(canonical)
+        .bind(change.name)
+        .bind(change.language)
+        .bind(change.email)
+        .bind(change.email_verified)
+        .bind(change.claims)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(rows == 1)
+}
+
 /// Forces a reset: everything made before is dead at once, and the next sign-in must change the password. Returns the new
 /// epoch.
 pub async fn force_reset(sql: &mut impl Sql, id: UserId, now: Timestamp) -> Result<Option<i64>> {

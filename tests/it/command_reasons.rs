@@ -13,7 +13,7 @@ use vestibule_tests::{
 use crate::engines::{apply, both_engines};
 
 /// Every command that changes data.
-const CHANGES: [&[&str]; 11] = [
+const CHANGES: [&[&str]; 12] = [
     &["user", "add", "tui@patients.example", "--password-stdin"],
     &["user", "reset", "mere@patients.example"],
     &["user", "forget-devices", "mere@patients.example"],
@@ -25,6 +25,7 @@ const CHANGES: [&[&str]; 11] = [
     &["key", "rotate"],
     &["key", "reseal"],
     &["client", "remove", "portal", "--yes"],
+    &["user", "set", "mere@patients.example", "--name", "Mere Kahui"],
 ];
 
 /// Every command of the same groups that only reads.
@@ -45,6 +46,7 @@ async fn data(db: &store::Db) -> (Vec<i64>, Vec<(String,)>) {
     for sql in [
         "SELECT COUNT(*) FROM audit",
         "SELECT COUNT(*) FROM users",
+        "SELECT COUNT(*) FROM users WHERE name = 'Mere Kahui'",
         "SELECT COUNT(*) FROM clients",
         "SELECT COUNT(*) FROM document_versions",
         "SELECT COUNT(*) FROM signing_keys",
@@ -99,7 +101,7 @@ async fn change_without_reason_changes_nothing(engine: Engine) {
     let (said,): (i64,) = store::Sql::q(&mut conn, said).fetch_one().await.unwrap();
     // Three rows of the preparation. Each change has one row, except a rotation (two for each of three algorithms) and a
     // reseal that finds nothing to do (none).
-    assert_eq!(said, 3 + 9 + 6);
+    assert_eq!(said, 3 + 10 + 6);
 }
 
 /// The subcommands that a command's help lists.

@@ -37,4 +37,5 @@ mod single_instance_lease;
 mod statement_counts;
 mod tabs;
 mod upgrade;
+mod user_changes;
 mod user_without_email;

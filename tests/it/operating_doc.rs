@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use flows::account::standard_claims::StandardClaims;
 use store::{EphemeralCounters, HitResult};
 use tokio::process::Command;
 use vestibule_tests::{
@@ -65,6 +66,18 @@ async fn documented_commands_and_options_exist() {
             assert!(help.contains(option), "{command}: there is no {option}");
         }
     }
+}
+
+#[test]
+fn documented_claims_are_accepted() {
+    let page = page("people.md");
+    let (_, rest) = page.split_once("```json\n").expect("the file of claims");
+    let (json, _) = rest.split_once("```").expect("its end");
+    let claims = StandardClaims::parse(json).expect("standard claims");
+    assert!(claims.name.is_some() && claims.email_verified == Some(true), "{claims:?}");
+    // Every claim of every scope, but those that the program has of its own.
+    let found: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    assert_eq!(found.as_object().map(serde_json::Map::len), Some(17), "{found}");
 }
 
 /// The rights of the Redis user are sufficient, and `doctor` reports each one that is missing.

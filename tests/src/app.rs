@@ -4,7 +4,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use flows::{
-    account::create::{self, NewUser},
+    account::{
+        create::{self, NewUser},
+        standard_claims::StandardClaims,
+    },
     client::{Client as Registered, Profile, registration},
     email::EmailAddress,
     jobs::JobKind,
@@ -302,7 +305,10 @@ impl TestApp {
         let new = NewUser {
             email: EmailAddress::parse(&patient.email).expect("an address"),
             name: patient.name.clone(),
-            claims: r#"{"given_name":"Mere","phone_number":"+64 21 000 0000","address":{"country":"NZ"}}"#.to_owned(),
+            claims: StandardClaims::parse(
+                r#"{"given_name":"Mere","phone_number":"+64 21 000 0000","address":{"country":"NZ"}}"#,
+            )
+            .expect("standard claims"),
             // Not checked against the name: tests use passwords that contain it.
             password: patient.password.clone(),
         };

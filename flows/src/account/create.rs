@@ -6,7 +6,10 @@ use store::{
     user::{STATUS_ACTIVE, User},
 };
 
-use super::password::{self as policy, BadPassword};
+use super::{
+    password::{self as policy, BadPassword},
+    standard_claims::StandardClaims,
+};
 use crate::{
     Cx, Result,
     audit::{self, event},
@@ -32,12 +35,12 @@ pub enum BadUser {
 /// A person to be added.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// Address; the caller vouches that it is verified.
+    /// Address; the caller vouches that it is verified, unless the claims say that it is not.
     pub email: EmailAddress,
     /// Full name.
     pub name: String,
-    /// JSON object of further standard claims.
-    pub claims: String,
+    /// Further standard claims; the name above stands for theirs.
+    pub claims: StandardClaims,
     /// Password as typed.
     pub password: String,
 }
@@ -69,9 +72,9 @@ pub async fn create(
         status: STATUS_ACTIVE.to_owned(),
         email: Some(new.email.as_written().to_owned()),
         email_canonical: Some(new.email.canonical().to_owned()),
-        email_verified: true,
+        email_verified: new.claims.email_verified.unwrap_or(true),
         name: new.name,
-        claims: new.claims,
+        claims: new.claims.stored(),
         epoch: 0,
         tokens_invalid_before: None,
         password_change_required_since: None,

@@ -121,6 +121,8 @@ events! {
     SignedOut = "session.signed_out": Done {}
     /// A person was added.
     UserAdded = "user.added": Done {}
+    /// What is stored of a person was changed.
+    UserChanged = "user.changed": Done { changed: Vec<String> }
     /// A person must choose a new password; everything older is invalid.
     ResetForced = "user.reset_forced": Done { epoch: Option<i64> }
     /// A password was set or changed.

@@ -50,7 +50,7 @@ enum Command {
         #[command(flatten)]
         at: DataSourceArgs,
     },
-    /// Add, show and reset people.
+    /// Add, change, show and reset people.
     #[command(subcommand)]
     User(user::UserCommand),
     /// Add, change, remove, list and show clients (relying parties).

@@ -1,32 +1,58 @@
 //! `idp user`.
 
-use std::io::BufRead;
+use std::{
+    fs,
+    io::BufRead,
+    path::{Path, PathBuf},
+};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use flows::{
-    account::create::{self, NewUser},
+    account::{
+        change::{self, UserEdit},
+        create::{self, NewUser},
+        standard_claims::StandardClaims,
+    },
     email::EmailAddress,
     staff::{find, reset},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{CommandError, CommandResult, change::ChangeArgs, data_source::DataSourceArgs, print};
-use crate::clock::rfc3339;
+use crate::{clock::rfc3339, locale::Locale};
 
-/// Add, show and reset people.
+/// The largest file of claims, in bytes. A larger one is the wrong file.
+const CLAIMS_FILE_MAX: u64 = 64 * 1024;
+
+/// Add, change, show and reset people.
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
     /// Add a person; the password is read from standard input.
     Add {
         /// E-mail address, stored as verified.
         email: String,
-        /// Full name.
-        #[arg(long, default_value = "")]
-        name: String,
+        /// Full name, unless the claims have it.
+        #[arg(long)]
+        name: Option<String>,
+        /// JSON file with standard claims (OpenID Connect Core 1.0, section 5.1): {"given_name": "Mere", "birthdate": ..}.
+        #[arg(long, value_name = "FILE")]
+        claims_file: Option<PathBuf>,
         /// Read the password from the first line of standard input.
         #[arg(long, required = true)]
         password_stdin: bool,
+        #[command(flatten)]
+        change: ChangeArgs,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change what is stored of a person; what is not named stays. Clients see it at their next call of userinfo.
+    Set {
+        /// E-mail address.
+        email: String,
+        #[command(flatten)]
+        members: Box<UserMembers>,
         #[command(flatten)]
         change: ChangeArgs,
         /// Print JSON.
@@ -65,10 +91,41 @@ pub(super) enum UserCommand {
     },
 }
 
+/// What is to be changed.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+pub(super) struct UserMembers {
+    /// Full name.
+    #[arg(long)]
+    name: Option<String>,
+    /// Language of mails, until the next sign-in in another one.
+    #[arg(long, value_name = "TAG", value_parser = parse_language)]
+    language: Option<Locale>,
+    /// The same address in another spelling, such as `Mere@example.org` for `mere@example.org`.
+    #[arg(long = "email", value_name = "SPELLING")]
+    spelling: Option<String>,
+    /// JSON file with standard claims (OpenID Connect Core 1.0, section 5.1). They replace all that the person has; name and
+    /// `email_verified` stay if the file has none.
+    #[arg(long, value_name = "FILE")]
+    claims_file: Option<PathBuf>,
+}
+
+fn parse_language(tag: &str) -> Result<Locale, String> {
+    Locale::ALL.into_iter().find(|locale| locale.tag() == tag).ok_or_else(|| {
+        let tags: Vec<_> = Locale::ALL.iter().map(|locale| locale.tag()).collect();
+        format!("pages and mails have the languages {}", tags.join(", "))
+    })
+}
+
 impl UserCommand {
     pub(super) async fn run(self) -> CommandResult {
         match self {
-            Self::Add { email, name, change, json, .. } => add(&email, name, &change, json).await,
+            Self::Add { email, name, claims_file, change, json, .. } => {
+                add(&email, name, claims_file.as_deref(), (&change, json)).await
+            }
+            Self::Set { email, members, change, json } => {
+                set(&email, *members, &change, json).await
+            }
             Self::Show { email, at, json } => show(&email, &at, json).await,
             Self::Reset { email, change, json } => force_reset(&email, &change, json).await,
             Self::ForgetDevices { email, change, json } => {
@@ -86,14 +143,72 @@ pub(super) fn unknown_user(email: &EmailAddress) -> CommandError {
     CommandError::new(format!("there is no user with the address {email}"))
 }
 
-async fn add(email: &str, name: String, change: &ChangeArgs, json: bool) -> CommandResult {
+/// Reads a file of claims.
+fn read_claims(file: &Path) -> Result<StandardClaims, CommandError> {
+    let shown = file.display();
+    let failed = |why: String| CommandError::new(format!("--claims-file {shown}: {why}"));
+    let size = fs::metadata(file).map_err(|error| failed(error.to_string()))?.len();
+    if size > CLAIMS_FILE_MAX {
+        return Err(failed(format!("{size} bytes are too many to be the claims of a person")));
+    }
+    let text = fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    StandardClaims::parse(&text).map_err(|bad| {
+        let lines: Vec<_> = bad.to_string().lines().map(|line| format!("  {line}")).collect();
+        failed(format!("nothing was changed:\n{}", lines.join("\n")))
+    })
+}
+
+/// The name of an option and that of the claims: they must not differ.
+fn one_name(
+    option: Option<String>,
+    claims: Option<&StandardClaims>,
+) -> Result<Option<String>, CommandError> {
+    match (option, claims.and_then(|claims| claims.name.clone())) {
+        (Some(option), Some(claim)) if option != claim => Err(CommandError::usage(format!(
+            "--name is `{option}`, and the claims have the name `{claim}`: give one of them"
+        ))),
+        (option, claim) => Ok(option.or(claim)),
+    }
+}
+
+async fn set(email: &str, members: UserMembers, args: &ChangeArgs, json: bool) -> CommandResult {
+    let authority = args.authority()?;
+    let email = parse_address(email)?;
+    let claims = members.claims_file.as_deref().map(read_claims).transpose()?;
+    let edit = UserEdit {
+        name: one_name(members.name, claims.as_ref())?,
+        language: members.language.map(Locale::tag),
+        spelling: members.spelling.as_deref().map(parse_address).transpose()?,
+        claims,
+    };
+    let cx = args.open().await?.cx().await?;
+    let changed = change::edit(&cx, &authority, &email, &edit).await??;
+    if json {
+        print::json(&json!({ "email": email.canonical(), "changed": changed }));
+    } else if changed.is_empty() {
+        print::line(&format!("{email} has these values already; nothing was changed."));
+    } else {
+        print::line(&format!("Changed {email}: {}.", changed.join(", ")));
+    }
+    Ok(())
+}
+
+async fn add(
+    email: &str,
+    name: Option<String>,
+    claims_file: Option<&Path>,
+    (change, json): (&ChangeArgs, bool),
+) -> CommandResult {
     let authority = change.authority()?;
     let email = parse_address(email)?;
+    let claims = claims_file.map(read_claims).transpose()?;
+    let name = one_name(name, claims.as_ref())?.unwrap_or_default();
+    let claims = claims.unwrap_or_default();
     let mut line = Zeroizing::new(String::new());
     std::io::stdin().lock().read_line(&mut line)?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
     let cx = change.open().await?.cx().await?;
-    let new = NewUser { email: email.clone(), name, claims: "{}".to_owned(), password };
+    let new = NewUser { email: email.clone(), name, claims, password };
     let id = create::create(&cx, &authority, new).await??;
     if json {
         print::json(&json!({ "id": id, "email": email.as_written() }));
@@ -113,6 +228,7 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     let cx = at.open().await?.cx().await?;
     let found = find::find_user(&cx, &email).await?.ok_or_else(|| unknown_user(&email))?;
     let user = &found.user;
+    let claims: Value = serde_json::from_str(&user.claims).unwrap_or_default();
     let events: Vec<_> = found
         .events
         .iter()
@@ -126,7 +242,7 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     if json {
         print::json(&json!({
             "id": user.id, "subject": user.subject, "email": user.email, "email_verified": user.email_verified,
-            "name": user.name, "status": user.status, "created_at": rfc3339(user.created_at),
+            "name": user.name, "language": user.language, "claims": claims, "status": user.status, "created_at": rfc3339(user.created_at),
             "password_change_required_since": user.password_change_required_since.map(rfc3339),
             "events": events,
         }));
@@ -134,6 +250,12 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     }
     print::line(&format!("{} <{}>", user.name, user.email.as_deref().unwrap_or("-")));
     print::line(&format!("status {}", user.status));
+    if !user.email_verified {
+        print::line("the address is not verified");
+    }
+    for (name, value) in claims.as_object().into_iter().flatten() {
+        print::line(&format!("{name} {value}"));
+    }
     print::line(&format!("added {}", rfc3339(user.created_at)));
     if let Some(since) = user.password_change_required_since {
         print::line(&format!("password change required since {}", rfc3339(since)));

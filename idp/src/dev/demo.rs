@@ -2,7 +2,10 @@
 
 use flows::{
     Cx,
-    account::create::{self, BadUser, NewUser},
+    account::{
+        create::{self, BadUser, NewUser},
+        standard_claims::StandardClaims,
+    },
     change_authority::ChangeAuthority,
     client::{
         BadClient, Client, Profile,
@@ -60,7 +63,7 @@ pub(super) async fn add_people(cx: &Cx, demo: &DemoData) -> Result<(), String> {
     for (person, (given, family)) in demo.people.iter().zip(names) {
         let email = EmailAddress::parse(&person.email).map_err(|bad| bad.to_string())?;
         let new = NewUser {
-            claims: claims(given, family),
+            claims: StandardClaims::parse(&claims(given, family)).map_err(|bad| bad.to_string())?,
             email,
             name: format!("{given} {family}"),
             password: person.password.clone(),

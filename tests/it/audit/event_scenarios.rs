@@ -140,6 +140,7 @@ impl EventScenario {
     async fn reset_password(&self) {
         let (app, portal) = (&self.app, &self.portal);
         let aroha = self.add_person("Aroha").await;
+        self.run_change(&["user", "set", &aroha.email, "--name", "Aroha Kahui"]).await;
         self.run_command(&["user", "reset", &aroha.email, "--reason", "somebody called"]).await;
         app.wait_for_jobs().await;
         let browser = app.browser();

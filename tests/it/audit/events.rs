@@ -59,7 +59,7 @@ const fn fields(event: Event) -> (&'static [&'static str], Presence, Presence, P
         Event::TokenRefused => (&["client"], WhenKnown, Always, Always),
         Event::NetworkLimited => (&["person", "client"], WhenKnown, WhenKnown, Always),
         Event::SignedOut => (&["person"], Always, WhenKnown, Always),
-        Event::UserAdded | Event::ResetForced | Event::DevicesForgotten => {
+        Event::UserAdded | Event::UserChanged | Event::ResetForced | Event::DevicesForgotten => {
             (&["cli"], Always, Never, Never)
         }
         Event::ClientAdded | Event::ClientRemoved => (&["cli"], Never, Always, Never),

@@ -1,5 +1,6 @@
 //! Misuse cases 48 to 51: mail addresses, line breaks, hosts and networks.
 
+use flows::account::standard_claims::StandardClaims;
 use reqwest::Method;
 use store::Sql;
 use vestibule_tests::{
@@ -42,7 +43,7 @@ async fn case_48_spellings_reach_stored_address(engine: Engine) {
     let new = flows::account::create::NewUser {
         email: taken,
         name: "Another".to_owned(),
-        claims: "{}".to_owned(),
+        claims: StandardClaims::default(),
         password: "a walk along the river".to_owned(),
     };
     let refused = flows::account::create::create(&app.cx(), &test_actor(), new).await.unwrap();

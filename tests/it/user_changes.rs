@@ -1,0 +1,116 @@
+//! What an operator gives and changes of a person: name, claims, language, and the spelling of the address.
+
+use serde_json::{Value, json};
+use vestibule_tests::{
+    app::{Patient, TestApp},
+    client::{Client, PendingRequest, get_userinfo},
+    db::Engine,
+    proc::{run, run_with_status},
+    serve_process::ServeSetup,
+};
+
+use crate::engines::{apply, both_engines};
+
+const EMAIL: &str = "tui@patients.example";
+const PASSWORD: &str = "a walk along the river at noon";
+
+/// The answer of userinfo to all scopes.
+async fn userinfo(app: &TestApp, client: &Client, person: &Patient) -> Value {
+    let browser = app.browser();
+    browser.sign_in(app, client, person).await;
+    let scope = "openid profile email address phone".to_owned();
+    let pending = PendingRequest { scope, ..PendingRequest::new(client) };
+    let landed = browser.get(pending.url(app.issuer(), &[])).await.authorization_response(pending);
+    let tokens = client.redeem_tokens(app, &landed).await;
+    get_userinfo(app, tokens["access_token"].as_str().unwrap()).await.json()
+}
+
+#[apply(both_engines)]
+async fn claims_from_file_reach_userinfo(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("tui.json");
+    let path = file.display().to_string();
+    let given = json!({
+        "name": "Tui Kahui", "given_name": "Tui", "birthdate": "1980-02-29", "email_verified": true,
+        "phone_number": "+64 4 123 4567", "phone_number_verified": true, "address": {"country": "New Zealand"},
+    });
+    std::fs::write(&file, given.to_string()).unwrap();
+    let add = ["user", "add", EMAIL, "--claims-file", &path, "--password-stdin"];
+    run(served.change_command(&add), &format!("{PASSWORD}\n")).await;
+    let (email, name) = (EMAIL.to_owned(), "Tui Kahui".to_owned());
+    let person = Patient { email, password: PASSWORD.to_owned(), name };
+    let claims = userinfo(&app, &client, &person).await;
+    for (name, value) in given.as_object().unwrap() {
+        assert_eq!(&claims[name], value, "{name}");
+    }
+    // The next file replaces all of it but name and verification; a mistake changes nothing.
+    std::fs::write(&file, r#"{"nickname": "T", "locale": "mi-NZ"}"#).unwrap();
+    let set = ["user", "set", EMAIL, "--claims-file", &path, "--json"];
+    let changed: Value = serde_json::from_str(&run(served.change_command(&set), "").await).unwrap();
+    let names = ["address", "birthdate", "given_name", "phone_number", "phone_number_verified"];
+    let names: Vec<_> = names.into_iter().chain(["locale", "nickname"]).collect();
+    assert_eq!(changed["changed"], json!(names));
+    let unchanged = run(served.change_command(&set), "").await;
+    assert_eq!(serde_json::from_str::<Value>(&unchanged).unwrap()["changed"], json!([]));
+    std::fs::write(&file, r#"{"nickname": 1, "phone": "+64"}"#).unwrap();
+    let (code, _, error) = run_with_status(served.change_command(&set), "").await;
+    assert_eq!(code, 1, "{error}");
+    for why in [&path, "nothing was changed", "nickname: must be text", "phone: is not a standard"]
+    {
+        assert!(error.contains(why), "{why}: {error}");
+    }
+    let claims = userinfo(&app, &client, &person).await;
+    let found = (&claims["name"], &claims["nickname"], &claims["email_verified"]);
+    assert_eq!(found, (&"Tui Kahui".into(), &"T".into(), &true.into()));
+    assert!(claims.get("phone_number").is_none() && claims.get("birthdate").is_none(), "{claims}");
+}
+
+#[apply(both_engines)]
+async fn set_changes_spelling_and_no_address(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, mere) = (app.client("portal").await, app.patient("Mere").await);
+    let served = ServeSetup::prepare(engine, &app.db).await;
+    let set = async |args: &[&str]| {
+        let all = [&["user", "set", &mere.email], args].concat();
+        run_with_status(served.change_command(&all), "").await
+    };
+    let (code, out, error) = set(&["--email", "Mere@Patients.example", "--language", "mi"]).await;
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "Changed mere@patients.example: language, email.\n"),
+        "{error}"
+    );
+    let (_, out, _) = set(&["--email", "Mere@Patients.example"]).await;
+    assert!(out.contains("nothing was changed"), "{out}");
+    for (args, code, why) in [
+        (&["--email", "mere@other.example"][..], 1, "is another address, not another spelling"),
+        (&["--email", "mere"], 1, "looks like name@example.org"),
+        (&["--name", " "], 1, "a name is needed"),
+        (&["--language", "fr"], 2, "have the languages en, mi"),
+        (&[], 2, "required"),
+    ] {
+        let (ended, out, error) = set(args).await;
+        assert!(ended == code && out.is_empty() && error.contains(why), "{args:?}: {error}");
+    }
+    let unknown = ["user", "set", "nobody@patients.example", "--name", "Mere"];
+    let (code, _, error) = run_with_status(served.change_command(&unknown), "").await;
+    assert!(code == 1 && error.contains("there is no user with the address"), "{error}");
+    let (_, out, _) =
+        run_with_status(served.command(&["user", "show", &mere.email, "--json"]), "").await;
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&shown["email"], &shown["language"]),
+        (&"Mere@Patients.example".into(), &"mi".into())
+    );
+    assert_eq!(userinfo(&app, &client, &mere).await["email"], "Mere@Patients.example");
+    // The trail names what was changed and has no value of it.
+    let changes = shown["events"].as_array().unwrap().iter();
+    assert_eq!(changes.filter(|event| event["event"] == "user.changed").count(), 1);
+    let export = ["audit", "export", "--event", "user.changed"];
+    let (_, row, _) = run_with_status(served.command(&export), "").await;
+    let row: Value = serde_json::from_str(&row).unwrap();
+    assert_eq!(row["detail"], json!({"changed": ["language", "email"], "reason": "test"}));
+}
