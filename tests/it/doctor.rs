@@ -389,7 +389,10 @@ async fn doctor_reports_unreachable_postgres() {
     for (url, why) in [
         (&away, "refused"),
         (&stranger, "role \"nobody\" does not exist"),
-        (&missing, "does not exist; create it, such as by `createdb`"),
+        (
+            &missing,
+            "does not exist; create it, owned by the user of database.url (`createdb --owner",
+        ),
     ] {
         let (code, found) = findings(&served, "doctor", &[("IDP__DATABASE__URL", url)]).await;
         assert_eq!(code, 1);

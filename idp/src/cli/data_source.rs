@@ -176,7 +176,7 @@ pub(crate) async fn open_database(config: &DbConfig) -> Result<Db, CommandError>
     }
     Db::open(config).await.map_err(|error| {
         let hint = if error.is_missing_database() {
-            "; create it, such as by `createdb`, and then run `idp migrate`"
+            "; create it, owned by the user of database.url (`createdb --owner USER NAME`), and run `idp migrate`"
         } else {
             ""
         };
