@@ -304,7 +304,7 @@ async fn visit_return_page(walk: &mut Walk<'_>) {
     walk.seen.append(&mut other.seen);
 }
 
-async fn visit_end_pages(walk: &mut Walk<'_>) {
+async fn visit_end_pages(walk: &mut Walk<'_>, portal: &Client) {
     let issuer = walk.app.issuer().to_owned();
     walk.tab.open(format!("{issuer}/oauth2/logout?state=a")).await;
     walk.check_page("logout").await;
@@ -313,6 +313,15 @@ async fn visit_end_pages(walk: &mut Walk<'_>) {
     walk.tab.open(format!("{issuer}/oauth2/logout")).await;
     walk.press("continue").await;
     walk.check_page("signed-out").await;
+    let elsewhere = "post_logout_redirect_uri=https://portal.example/elsewhere";
+    walk.tab.open(format!("{issuer}/oauth2/logout?{elsewhere}")).await;
+    walk.check_page("signed-out-without-hint").await;
+    let person = walk.app.patient("Nikau").await;
+    let landed = walk.app.browser().sign_in(walk.app, portal, &person).await;
+    let tokens = portal.redeem_tokens(walk.app, &landed).await;
+    let hint = tokens["id_token"].as_str().expect("a token");
+    walk.tab.open(format!("{issuer}/oauth2/logout?{elsewhere}&id_token_hint={hint}")).await;
+    walk.check_page("signed-out-not-registered").await;
     walk.tab.open(format!("{issuer}/oauth2/authorize?client_id=nobody")).await;
     walk.check_page("failure-request").await;
     walk.tab.open(format!("{issuer}/nothing")).await;
@@ -337,7 +346,7 @@ async fn walk(language: &str) {
     visit_signed_in_elsewhere(&mut walk, &browser, &portal).await;
     refusals::visit_refusal_pages(&mut walk, &portal).await;
     visit_return_page(&mut walk).await;
-    visit_end_pages(&mut walk).await;
+    visit_end_pages(&mut walk, &portal).await;
     refusals::visit_failure_pages(&mut walk, &portal).await;
     let missed = page_list::unvisited(&walk.seen);
     assert!(missed.is_empty(), "pages that were not checked: {missed:?}; checked: {:?}", walk.seen);
