@@ -109,12 +109,12 @@ async fn client_set_options_reach_members(engine: Engine) {
     let exported = run(served.command(&["audit", "export", "--event", "client.changed"]), "").await;
     let rows: Vec<Value> =
         exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(rows.len(), 14, "one row for each change, none where nothing was changed");
+    assert_eq!(rows.len(), 15, "one row for each change, none where nothing was changed");
     assert_eq!(
         rows[0]["detail"]["changes"],
         json!({ "client_name": { "before": "lab", "after": "The lab" } })
     );
-    assert_eq!(rows[13]["detail"]["client_secret"], "added");
+    assert_eq!(rows[14]["detail"]["client_secret"], "added");
     assert!(!exported.contains(set["client_secret"].as_str().unwrap()));
 }
 

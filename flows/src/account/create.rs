@@ -37,7 +37,7 @@ pub enum BadUser {
 pub struct NewUser {
     /// Address; the caller vouches that it is verified, unless the claims say that it is not.
     pub email: EmailAddress,
-    /// Full name.
+    /// Full name; empty if none is known.
     pub name: String,
     /// Further standard claims; the name above stands for theirs.
     pub claims: StandardClaims,
