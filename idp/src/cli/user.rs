@@ -35,7 +35,7 @@ pub(super) enum UserCommand {
         /// Full name, unless the claims have it.
         #[arg(long)]
         name: Option<String>,
-        /// JSON file with standard claims (OpenID Connect Core 1.0, section 5.1): {"given_name": "Mere", "birthdate": ..}.
+        /// JSON file with standard claims (OpenID Connect Core 1.0, section 5.1): `{"given_name": "Mere"}`.
         #[arg(long, value_name = "FILE")]
         claims_file: Option<PathBuf>,
         /// Read the password from the first line of standard input.
