@@ -5,6 +5,10 @@
 //! Here a connection returns to the pool only after the reply to a whole message, and one time
 //! limit covers the whole attempt.
 
+mod message;
+mod socket;
+mod starttls;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,12 +16,14 @@ use std::time::Duration;
 use lettre::Address;
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Mail, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
+use rustls::RootCertStore;
 use tokio::time::timeout;
 
+use self::socket::{Socket, SocketTls};
 use crate::config::{SmtpConfig, SmtpTls};
 use crate::dev::mailbox::Mailbox;
 
@@ -66,10 +72,22 @@ pub struct SendError {
     pub text: String,
 }
 
-/// TLS cannot be prepared, for instance because this machine has no root certificates.
+/// TLS cannot be prepared.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot prepare TLS for the mail server")]
-pub struct MailerError(#[from] lettre::transport::smtp::Error);
+pub enum MailerError {
+    /// No certificate of a mail server could be verified.
+    #[error(
+        "this machine has no root certificates for TLS with the mail server; install them \
+         (ca-certificates) or name a file in SSL_CERT_FILE"
+    )]
+    NoRoots,
+    /// No certificate can be valid for this name.
+    #[error("smtp.host, {0}, is not a name that a certificate can have")]
+    Host(String),
+    /// The library refused.
+    #[error("cannot prepare TLS for the mail server: {0}")]
+    Tls(#[from] rustls::Error),
+}
 
 impl Mailer {
     /// A mailer that uses a mail server. Does not connect yet.
@@ -77,10 +95,21 @@ impl Mailer {
     /// # Errors
     /// When TLS is wanted and cannot be prepared.
     pub fn smtp(config: &SmtpConfig) -> Result<Self, MailerError> {
+        Self::with_roots(config, socket::machine_roots)
+    }
+
+    fn with_roots(
+        config: &SmtpConfig,
+        roots: impl FnOnce() -> Result<RootCertStore, MailerError>,
+    ) -> Result<Self, MailerError> {
         let sender =
             Sender { address: config.from_address.clone(), name: Some(config.from_name.clone()) };
+        let tls = match config.tls {
+            SmtpTls::None => None,
+            kind => Some(SocketTls::new(kind, &config.host, roots()?)?),
+        };
         Ok(Self {
-            transport: Transport::Smtp(Arc::new(SmtpServer::new(config)?)),
+            transport: Transport::Smtp(Arc::new(SmtpServer::new(config, tls))),
             sender: Arc::new(sender),
         })
     }
@@ -162,7 +191,7 @@ impl Mailer {
                 let mut connection = server.acquire().await?;
                 for command in [offer.to_string(), Rset.to_string()] {
                     let answer = connection.smtp.command(command).await;
-                    answer.map_err(|error| SendError::from_session_error(&error))?;
+                    answer.map_err(SendError::from_session_error)?;
                 }
                 connection.smtp.abort().await;
                 Ok(())
@@ -175,7 +204,7 @@ impl Mailer {
 struct SmtpServer {
     host: String,
     port: u16,
-    tls: Option<(SmtpTls, TlsParameters)>,
+    tls: Option<SocketTls>,
     hello: ClientId,
     credentials: Option<Credentials>,
     limit: Duration,
@@ -190,15 +219,11 @@ struct SmtpConnection {
 }
 
 impl SmtpServer {
-    fn new(config: &SmtpConfig) -> Result<Self, MailerError> {
-        let tls = match config.tls {
-            SmtpTls::None => None,
-            kind => Some((kind, TlsParameters::new(config.host.clone())?)),
-        };
+    fn new(config: &SmtpConfig, tls: Option<SocketTls>) -> Self {
         let credentials = config.credentials.as_ref().map(|given| {
             Credentials::new(given.username.clone(), given.password.reveal().to_owned())
         });
-        Ok(Self {
+        Self {
             host: config.host.clone(),
             port: config.port,
             tls,
@@ -208,7 +233,7 @@ impl SmtpServer {
             limit: config.timeout,
             connections: usize::from(config.connections),
             idle: Mutex::new(Vec::new()),
-        })
+        }
     }
 
     async fn within_limit<T>(
@@ -224,8 +249,13 @@ impl SmtpServer {
 
     async fn send(&self, envelope: &Envelope, bytes: &[u8]) -> Result<SendReceipt, SendError> {
         let mut connection = self.acquire().await?;
-        let answer = connection.smtp.send(envelope, bytes).await;
-        let response = answer.map_err(|error| SendError::from_message_error(&error))?;
+        let response = match message::transfer(&mut connection.smtp, envelope, bytes).await {
+            Ok(response) => response,
+            Err(error) => {
+                connection.smtp.abort().await;
+                return Err(error);
+            }
+        };
         connection.messages += 1;
         self.put_back(connection);
         Ok(SendReceipt::from(&response))
@@ -243,24 +273,20 @@ impl SmtpServer {
             // The others were idle too: what closed this one has closed them, and each check would take as long.
             self.lock().clear();
         }
-        let smtp = self.connect().await.map_err(|error| SendError::from_session_error(&error))?;
+        let smtp = self.connect().await?;
         Ok(SmtpConnection { smtp, messages: 0 })
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, lettre::transport::smtp::Error> {
-        let wrapper = match &self.tls {
-            Some((SmtpTls::Tls, parameters)) => Some(parameters.clone()),
-            _ => None,
-        };
-        let at = (self.host.as_str(), self.port);
-        let mut smtp =
-            AsyncSmtpConnection::connect_tokio1(at, Some(self.limit), &self.hello, wrapper, None)
-                .await?;
-        if let Some((SmtpTls::StartTls, parameters)) = &self.tls {
-            smtp.starttls(parameters.clone(), &self.hello).await?;
-        }
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
+        let hello = self.hello.to_string();
+        let socket = Socket::open(&self.host, self.port, self.tls.as_ref(), &hello).await;
+        let socket = Box::new(socket.map_err(SendError::from_session_error)?);
+        let mut smtp = AsyncSmtpConnection::connect_with_transport(socket, &self.hello)
+            .await
+            .map_err(SendError::from_session_error)?;
         if let Some(credentials) = &self.credentials {
-            smtp.auth(DEFAULT_MECHANISMS, credentials).await?;
+            let entered = smtp.auth(DEFAULT_MECHANISMS, credentials).await;
+            entered.map_err(SendError::from_session_error)?;
         }
         Ok(smtp)
     }
@@ -294,7 +320,7 @@ impl From<&Response> for SendReceipt {
 
 impl SendError {
     /// An error before the message was offered is never about the message.
-    fn from_session_error(error: &lettre::transport::smtp::Error) -> Self {
+    fn from_session_error(error: impl fmt::Display) -> Self {
         Self { permanent: false, text: redact_addresses(&error.to_string()) }
     }
 

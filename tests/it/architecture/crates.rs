@@ -22,7 +22,7 @@ const LEFT_OF: [(&str, &[&str]); 7] = [
 ];
 
 /// A library and the places that may name it.
-const NAMED_BY: [(&str, &[&str]); 29] = [
+const NAMED_BY: [(&str, &[&str]); 30] = [
     ("sqlx", &["store"]),
     ("redis", &["store"]),
     ("argon2", &["keys"]),
@@ -44,12 +44,13 @@ const NAMED_BY: [(&str, &[&str]); 29] = [
     ("chromiumoxide", &["tests/browser"]),
     ("hyper", &["idp/src/serve"]),
     ("hyper-util", &["idp/src/serve"]),
-    ("rustls", &["idp/src/serve"]),
-    ("tokio-rustls", &["idp/src/serve"]),
+    ("rustls", &["idp/src/mail", "idp/src/serve"]),
+    ("rustls-native-certs", &["idp/src/mail"]),
+    ("tokio-rustls", &["idp/src/mail", "idp/src/serve"]),
     ("x509-cert", &["idp/src/serve"]),
     // The OS user who runs a command.
     ("nix", &["idp/src/cli/os_user.rs"]),
-    ("rcgen", &["tests"]),
+    ("rcgen", &["idp/src/mail", "tests"]),
     // Finds the sources for these tests.
     ("cargo_metadata", &["tests/it/architecture"]),
     ("proc-macro2", &["tests/it/architecture"]),

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lettre::address::Envelope;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use crate::config::{SmtpConfig, SmtpTls};
 
@@ -20,6 +21,10 @@ pub(crate) struct Script {
     pub(crate) end: Option<&'static str>,
     pub(crate) silent_after: Option<&'static str>,
     pub(crate) hang_up_after_message: bool,
+    /// What STARTTLS is answered with.
+    pub(crate) starttls: Option<&'static str>,
+    /// TLS begins after STARTTLS.
+    pub(crate) tls: Option<TlsAcceptor>,
 }
 
 /// What the server received, and a switch.
@@ -27,6 +32,8 @@ pub(crate) struct Script {
 pub(crate) struct Seen {
     pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) lines: Arc<Mutex<Vec<String>>>,
+    /// How often bytes arrived while a message was read.
+    pub(crate) message_reads: Arc<AtomicUsize>,
     /// When set, messages are accepted, whatever the script's `end` is.
     pub(crate) mended: Arc<AtomicBool>,
 }
@@ -54,10 +61,27 @@ pub(crate) async fn serve(script: Script) -> (u16, Seen) {
 async fn talk(stream: TcpStream, script: Script, seen: Seen) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     say(&mut stream, script.greeting.unwrap_or("220 ready")).await?;
+    if !converse(&mut stream, &script, &seen).await? {
+        return Ok(());
+    }
+    let Some(acceptor) = script.tls.clone() else { return Ok(()) };
+    let mut stream = BufReader::new(acceptor.accept(stream.into_inner()).await?);
+    converse(&mut stream, &script, &seen).await.map(drop)
+}
+
+/// Answers commands; true when TLS is to begin.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut BufReader<S>,
+    script: &Script,
+    seen: &Seen,
+) -> std::io::Result<bool> {
     let mut in_message = false;
     let mut line = String::new();
     while {
         line.clear();
+        if in_message && stream.buffer().is_empty() {
+            seen.message_reads.fetch_add(1, Ordering::SeqCst);
+        }
         stream.read_line(&mut line).await?
     } > 0
     {
@@ -72,17 +96,20 @@ async fn talk(stream: TcpStream, script: Script, seen: Seen) -> std::io::Result<
             end.unwrap_or("250 2.0.0 Ok: queued as Q1").to_owned()
         } else {
             in_message = text == "DATA";
-            reply(&text, &script)
+            reply(&text, script)
         };
         if script.silent_after.is_some_and(|after| text.starts_with(after)) {
             std::future::pending::<()>().await;
         }
-        say(&mut stream, &answer).await?;
+        say(stream, &answer).await?;
+        if text == "STARTTLS" && script.tls.is_some() {
+            return Ok(true);
+        }
         if text == "." && script.hang_up_after_message {
             break;
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 fn reply(line: &str, script: &Script) -> String {
@@ -92,6 +119,7 @@ fn reply(line: &str, script: &Script) -> String {
             let more = script.capabilities.iter().map(|name| format!("250-{name}"));
             more.chain(["250 8BITMIME".to_owned()]).collect::<Vec<_>>().join("\r\n")
         }
+        "STARTTLS" => script.starttls.unwrap_or("220 go ahead").to_owned(),
         "AUTH" => script.auth.unwrap_or("235 2.7.0 in").to_owned(),
         "RCPT" => script.rcpt.unwrap_or("250 ok").to_owned(),
         "DATA" => "354 go on".to_owned(),
@@ -100,8 +128,9 @@ fn reply(line: &str, script: &Script) -> String {
     }
 }
 
-async fn say(stream: &mut BufReader<TcpStream>, text: &str) -> std::io::Result<()> {
-    stream.write_all(format!("{text}\r\n").as_bytes()).await
+async fn say<S: AsyncWrite + Unpin>(stream: &mut S, text: &str) -> std::io::Result<()> {
+    stream.write_all(format!("{text}\r\n").as_bytes()).await?;
+    stream.flush().await
 }
 
 pub(crate) fn config(port: u16) -> SmtpConfig {

@@ -2,9 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
-use super::fake::{Script, config, envelope, serve};
+use super::fake::{Script, Seen, config, envelope, serve};
 use super::*;
 use crate::clock::Clock;
 use crate::config::{Secret, SmtpCredentials};
@@ -107,6 +111,83 @@ async fn missing_starttls_sends_nothing() {
     let error = Mailer::smtp(&strict).unwrap().send(&envelope(), MESSAGE).await.unwrap_err();
     assert!(!error.permanent && error.text.contains("STARTTLS"), "{error}");
     assert_eq!((seen.count("MAIL"), seen.count("AUTH")), (0, 0));
+}
+
+/// A server's side of TLS for 127.0.0.1, and the roots that trust it.
+fn trusted_server() -> (TlsAcceptor, RootCertStore) {
+    let names = vec!["127.0.0.1".to_owned()];
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), roots)
+}
+
+/// Sends a message over STARTTLS.
+async fn send_over_starttls(
+    script: Script,
+    roots: RootCertStore,
+) -> (Result<SendReceipt, SendError>, Seen) {
+    let script = Script { capabilities: &["STARTTLS"], ..script };
+    let (port, seen) = serve(script).await;
+    let config = SmtpConfig { tls: SmtpTls::StartTls, ..config(port) };
+    let mailer = Mailer::with_roots(&config, || Ok(roots)).unwrap();
+    (mailer.send(&envelope(), MESSAGE).await, seen)
+}
+
+#[tokio::test]
+async fn mail_is_accepted_over_starttls() {
+    let (acceptor, roots) = trusted_server();
+    let script = Script { tls: Some(acceptor), ..Script::default() };
+    let (sent, seen) = send_over_starttls(script.clone(), roots).await;
+    assert_eq!(sent.unwrap().reply, "2.0.0 Ok: queued as Q1");
+    // A server may offer more over TLS: its list from before is not kept (RFC 3207, section 4.2).
+    assert_eq!((seen.count("EHLO"), seen.count("STARTTLS"), seen.count("DATA")), (2, 1, 1));
+
+    let (_, stranger) = trusted_server();
+    let (sent, seen) = send_over_starttls(script, stranger).await;
+    let error = sent.unwrap_err();
+    assert!(!error.permanent && error.text.contains("certificate"), "{error}");
+    assert_eq!(seen.count("MAIL"), 0);
+}
+
+/// An attacker on the way appends a whole dialogue to the reply, and the server itself would refuse the mail.
+#[tokio::test]
+async fn replies_before_tls_are_refused() {
+    let injected = "220 go ahead\r\n250-mail.example\r\n250 8BITMIME\r\n250 ok\r\n250 ok\r\n354 go on\r\n\
+                    250 2.0.0 injected queued";
+    let (acceptor, roots) = trusted_server();
+    let refusing = Script {
+        tls: Some(acceptor),
+        rcpt: Some("554 5.7.1 not wanted"),
+        end: Some("554 5.7.1 not wanted"),
+        ..Script::default()
+    };
+    let early = Script { greeting: Some("220 ready\r\n250 STARTTLS"), ..refusing.clone() };
+    let late = Script { starttls: Some(injected), ..refusing };
+    for script in [early, late] {
+        let (sent, seen) = send_over_starttls(script, roots.clone()).await;
+        let error = sent.unwrap_err();
+        assert!(!error.permanent && error.text.contains("more than one reply"), "{error}");
+        assert_eq!((seen.count("MAIL"), seen.count("AUTH")), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn message_and_dot_arrive_together() {
+    let (port, seen) = serve(Script::default()).await;
+    let mailer = Mailer::smtp(&config(port)).unwrap();
+    for _ in 0..10 {
+        mailer.send(&envelope(), MESSAGE).await.unwrap();
+    }
+    assert_eq!(seen.message_reads.load(Ordering::SeqCst), 10);
 }
 
 #[tokio::test]
