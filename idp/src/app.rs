@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use axum::body::Bytes;
 use flows::{Cx, Trace, actor::Actor, jobs::JobKinds, observer::ClientSlot};
 use jiff::tz::TimeZone;
 use keys::{Hasher, HasherConfig, Rng, RootKeys};
@@ -101,7 +102,7 @@ pub struct AppInner {
     /// Names of the cookies.
     pub cookies: CookieNames,
     /// The discovery document.
-    pub discovery_document: String,
+    pub discovery_document: Bytes,
 }
 
 impl Deref for App {
@@ -128,7 +129,8 @@ impl App {
             discovery_document: flows::discovery::metadata(
                 dependencies.issuer.as_str(),
                 &Locale::ALL.map(Locale::tag),
-            )?,
+            )?
+            .into(),
             cookies: CookieNames::for_issuer(&dependencies.issuer),
             instance_id: [
                 flows::cx::generate_reference(&dependencies.rng),

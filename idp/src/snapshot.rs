@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use axum::{body::Bytes, http::HeaderValue};
 use flows::{Error, client::Clients, settings::Settings, signing_keys};
 use futures_util::future::BoxFuture;
 use keys::{KeyRing, RootKeys};
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub clients: Arc<Clients>,
     /// Signing keys.
     pub ring: Arc<KeyRing>,
+    /// The JWK Set of the ring.
+    pub key_set: KeySetDocument,
     /// Rows that this build cannot use.
     pub unusable_rows: UnusableRows,
     revisions: Revisions,
@@ -45,10 +48,12 @@ pub struct Snapshot {
 impl Snapshot {
     /// The empty snapshot, before anything was read.
     fn empty() -> Result<Self, Error> {
+        let ring = KeyRing::new(Vec::new(), &[])?;
         Ok(Self {
             settings: Arc::default(),
             clients: Arc::default(),
-            ring: Arc::new(KeyRing::new(Vec::new(), &[])?),
+            key_set: KeySetDocument::new(&ring),
+            ring: Arc::new(ring),
             unusable_rows: UnusableRows::default(),
             revisions: Revisions::default(),
         })
@@ -67,6 +72,25 @@ impl Snapshot {
     }
 }
 
+/// The JWK Set (RFC 7517, section 5) as it is sent: made once for each set of keys, not for each request.
+#[derive(Clone, Debug)]
+pub struct KeySetDocument {
+    /// The JSON.
+    pub(crate) body: Bytes,
+    /// The value of `ETag`.
+    pub(crate) etag: HeaderValue,
+}
+
+impl KeySetDocument {
+    fn new(ring: &KeyRing) -> Self {
+        let jwks = ring.jwks();
+        // Base64 is valid in a header.
+        let etag = HeaderValue::try_from(format!("\"{}\"", jwks.etag));
+        let etag = etag.unwrap_or(HeaderValue::from_static("\"\""));
+        Self { body: Bytes::from(jwks.json.clone()), etag }
+    }
+}
+
 /// A part of the snapshot, as it was read.
 enum SnapshotPart {
     Settings(Settings),
@@ -80,7 +104,9 @@ impl SnapshotPart {
             Self::Settings(settings) => set.settings = Arc::new(settings),
             Self::Clients(clients) => set.clients = Arc::new(clients),
             Self::Keys(keys) => {
-                (set.unusable_rows, set.ring) = (UnusableRows::of(&keys), Arc::new(keys.ring));
+                set.unusable_rows = UnusableRows::of(&keys);
+                set.key_set = KeySetDocument::new(&keys.ring);
+                set.ring = Arc::new(keys.ring);
             }
         }
     }

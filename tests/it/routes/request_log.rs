@@ -92,6 +92,11 @@ async fn every_request_is_logged_with_reference() {
         (same.status.as_u16(), line(&log, &same, "keys")["status"].as_u64()),
         (304, Some(304))
     );
+    // A document is logged at a lower level, unless it was refused.
+    assert_eq!(line(&log, &keys, "keys")["level"], "DEBUG");
+    assert_eq!(line(&log, &page, "the sign-in page")["level"], "INFO");
+    let missing = send(&browser, "GET", "/assets/none.css", &[]).await;
+    assert_eq!(line(&log, &missing, "no asset")["level"], "INFO");
     // A request for another host.
     let elsewhere = send(&browser, "GET", "/oauth2/jwks", &[("host", "elsewhere.example")]).await;
     assert_eq!(line(&log, &elsewhere, "another host")["message"], "request refused");

@@ -16,13 +16,22 @@ pub(super) struct RequestLog {
     /// The path in the list of routes, without the client's values; of a path without a route what [`clean_path`] leaves.
     path: Cow<'static, str>,
     started: Timestamp,
+    /// Whether every caller gets this answer: one without a failure is logged at `debug`, because writing the line costs more
+    /// than the answer.
+    is_constant: bool,
     /// Set by the flow that identifies the client.
     pub(super) client_slot: ClientSlot,
 }
 
 impl RequestLog {
-    pub(super) fn begin(path: Cow<'static, str>, method: &Method, started: Timestamp) -> Self {
-        Self { method: known_method(method), path, started, client_slot: ClientSlot::default() }
+    pub(super) fn begin(
+        path: Cow<'static, str>,
+        is_constant: bool,
+        method: &Method,
+        started: Timestamp,
+    ) -> Self {
+        let (method, client_slot) = (known_method(method), ClientSlot::default());
+        Self { method, path, started, is_constant, client_slot }
     }
 
     /// Writes the line. An OAuth error is logged like a success.
@@ -33,12 +42,15 @@ impl RequestLog {
         status: StatusCode,
         failure: Option<&Failure>,
     ) {
+        let (reference, client) = (&trace.reference, self.client_slot.get());
+        span::record_identity(reference, client);
+        let is_quiet = self.is_constant && failure.is_none();
+        if is_quiet && !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
         let millis = u64::try_from(now.since(self.started).as_millis()).unwrap_or(u64::MAX);
         let (method, path) = (self.method, &*self.path);
-        let (status, reference, client) =
-            (status.as_u16(), &trace.reference, self.client_slot.get());
-        let network = &trace.client_address_text();
-        span::record_identity(reference, client);
+        let (status, network) = (status.as_u16(), &trace.client_address_text());
         match failure {
             Some(failure) if failure.is_server_error() => {
                 let error = failure.detail();
@@ -52,6 +64,11 @@ impl RequestLog {
                     client,
                     error,
                     "request failed"
+                );
+            }
+            None if is_quiet => {
+                tracing::debug!(
+                    method, path, status, millis, reference, network, client, "request"
                 );
             }
             None | Some(Failure::OAuth(_)) => {

@@ -59,7 +59,7 @@ pub(in crate::http) async fn handle(
 
 async fn process(app: &App, route: &'static Route, mut request: Request, next: Next) -> Response {
     let policy = route.class.policy();
-    let exchange = Exchange::new(app, route.path.into(), &request);
+    let exchange = Exchange::new(app, route.path.into(), policy.is_constant, &request);
     let origin = cors::allowed_origin(app, policy.origins, &request);
     let admitted = match check_request(app, policy, &request) {
         Ok(CountsAgainstNetwork::Yes) => {
@@ -99,7 +99,7 @@ pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) 
     let (watch, method) = (app.clock.stopwatch(), request.method().clone());
     // An unknown path is text of the client.
     let path = clean_path(request.uri().path());
-    let exchange = Exchange::new(&app, path.into(), &request);
+    let exchange = Exchange::new(&app, path.into(), false, &request);
     let ours = is_our_host(&app, &request);
     let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
     let response = exchange.finish(&app, Class::Page.policy(), "", failure.into_response());
@@ -201,13 +201,13 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn new(app: &App, path: Cow<'static, str>, request: &Request) -> Self {
+    fn new(app: &App, path: Cow<'static, str>, is_constant: bool, request: &Request) -> Self {
         let trace = Trace {
             reference: flows::cx::generate_reference(&app.rng),
             client_address: client_ip(app, request),
             actor: Actor::Person,
         };
-        let log = RequestLog::begin(path, request.method(), app.clock.now());
+        let log = RequestLog::begin(path, is_constant, request.method(), app.clock.now());
         Self { trace, log, locale: request_locale(app, request.headers()) }
     }
 

@@ -14,7 +14,7 @@ use axum::{
 };
 use flows::signing_keys::MAX_AGE;
 
-use crate::{app::App, http::extract::Anyone};
+use crate::{app::App, http::extract::Anyone, snapshot::KeySetDocument};
 
 /// `/.well-known/openid-configuration`, made once at the start.
 pub(super) async fn discovery(_: Anyone, State(app): State<App>) -> Response {
@@ -28,19 +28,17 @@ pub(super) async fn discovery(_: Anyone, State(app): State<App>) -> Response {
 
 /// The JWK Set (RFC 7517, section 5), or 304 if the client has the current one (RFC 9110, section 13.1.2).
 pub(super) async fn jwks(_: Anyone, State(app): State<App>, headers: HeaderMap) -> Response {
-    let ring = app.live.snapshot().ring.clone();
-    let tag = format!("\"{}\"", ring.jwks().etag);
+    let snapshot = app.live.snapshot();
+    let KeySetDocument { body, etag } = &snapshot.key_set;
     let if_none_match = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = if if_none_match.is_some_and(|kept| names_tag(kept, &tag)) {
+    let mut response = if if_none_match.is_some_and(|kept| names_tag(kept, etag)) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let kind = [(header::CONTENT_TYPE, "application/jwk-set+json")];
-        (kind, ring.jwks().json.clone()).into_response()
+        let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"))];
+        (kind, body.clone()).into_response()
     };
     response.headers_mut().insert(header::CACHE_CONTROL, cache_control());
-    if let Ok(tag) = HeaderValue::try_from(tag) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
+    response.headers_mut().insert(header::ETAG, etag.clone());
     response
 }
 
@@ -53,24 +51,27 @@ fn cache_control() -> HeaderValue {
 }
 
 /// Whether `If-None-Match` names a tag, by weak comparison (RFC 9110, section 13.1.2).
-fn names_tag(if_none_match: &str, tag: &str) -> bool {
+fn names_tag(if_none_match: &str, tag: &HeaderValue) -> bool {
     if_none_match
         .split(',')
         .map(str::trim)
-        .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+        .any(|one| one == "*" || tag == one.strip_prefix("W/").unwrap_or(one))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::names_tag;
 
     #[test]
     fn if_none_match_compares_weakly() {
+        let tag = HeaderValue::from_static("\"a\"");
         for kept in ["\"a\"", "\"b\", W/\"a\"", "*", " \"a\" "] {
-            assert!(names_tag(kept, "\"a\""), "{kept}");
+            assert!(names_tag(kept, &tag), "{kept}");
         }
         for kept in ["", "a", "\"b\"", "\"aa\"", "W/a"] {
-            assert!(!names_tag(kept, "\"a\""), "{kept}");
+            assert!(!names_tag(kept, &tag), "{kept}");
         }
     }
 }
