@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     config::{Config, EphemeralUrl, Issuer},
     fetch::Fetch,
-    http::step,
+    http::{REFUSAL_HEADER, UNKNOWN_NETWORK, step},
 };
 
 /// How long one probe may take.
@@ -27,9 +27,6 @@ const FAILED_HINT: &str = "look at the database's own log, and run `idp doctor` 
 const REDIS_HINT: &str = "is ephemeral.url right (with its password), does Redis run, is it reachable from here, and \
                            has its user the rights that docs/operating/deploy-replicas.md names? Until then each process \
                            counts its limits alone";
-
-/// In the language links of the page that refuses a post whose network is unknown.
-const UNKNOWN_NETWORK_LINK: &str = "page=network&";
 
 /// Probes everything that `serve` needs. Checks that depend on an unreachable part are left out.
 pub(crate) async fn diagnose(config: &Config, clock: &Clock) -> Vec<Finding> {
@@ -188,8 +185,8 @@ async fn check_proxies(issuer: &Issuer) -> Option<Finding> {
     const NAME: &str = "proxies.trusted";
     let url = issuer.absolute_url(step::PASSWORD.path);
     let answer = Fetch::anywhere().ok()?.post_nothing(&url).await.ok()?;
-    let page = String::from_utf8_lossy(answer.body()).into_owned();
-    Some(if answer.status() == 403 && page.contains(UNKNOWN_NETWORK_LINK) {
+    let reason = answer.headers().get(REFUSAL_HEADER);
+    Some(if reason.is_some_and(|reason| reason == UNKNOWN_NETWORK) {
         Finding::failed(
             NAME,
             "a trusted proxy sends an X-Forwarded-For without a readable client address, so every sign-in is refused; let \

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use axum::{
-    http::StatusCode,
+    http::{HeaderName, StatusCode},
     response::{IntoResponse, Response},
 };
 use flows::{network::RateLimited, oauth_error::TokenError};
@@ -16,6 +16,11 @@ use super::oauth_error::{BearerError, OAuthError};
 
 /// `Retry-After` of a failure that is due to an unavailable dependency.
 const RETRY_SOON: Duration = Duration::from_secs(2);
+
+/// Has the reason of a refusal, as metrics name it: for programs such as `doctor`, which do not read pages.
+pub(crate) const REFUSAL_HEADER: HeaderName = HeaderName::from_static("x-refusal");
+/// The reason [`Failure::UnknownNetwork`].
+pub(crate) const UNKNOWN_NETWORK: &str = "unknown_network";
 
 /// Why a request failed.
 #[derive(Clone, Debug)]
@@ -131,7 +136,7 @@ impl Failure {
             Self::Speculative => "speculative",
             Self::Misdirected => "misdirected",
             Self::RateLimited(..) => "too_many_posts",
-            Self::UnknownNetwork => "unknown_network",
+            Self::UnknownNetwork => UNKNOWN_NETWORK,
             Self::Busy(_) => "busy",
             Self::Unavailable(_) => "away",
             Self::Internal(_) => "internal",

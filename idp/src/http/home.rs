@@ -2,11 +2,11 @@
 
 use axum::{extract::State, response::Response};
 
-use super::{extract::BrowserRequest, page};
+use super::{extract::Anyone, page};
 use crate::app::App;
 
 pub(super) const PATH: &str = "/";
 
-pub(super) async fn get(State(app): State<App>, _: BrowserRequest) -> Response {
+pub(super) async fn get(State(app): State<App>, _: Anyone) -> Response {
     page::see_other(app.brand.home.as_str())
 }

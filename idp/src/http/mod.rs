@@ -13,9 +13,11 @@ mod oauth_error;
 mod oidc;
 pub mod ops;
 mod page;
+mod retry_after;
 pub mod route;
 pub mod routes;
 pub mod step;
 pub mod user_agent;
 
+pub(crate) use error::{REFUSAL_HEADER, UNKNOWN_NETWORK};
 pub use extract::client_address;

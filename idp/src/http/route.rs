@@ -18,10 +18,11 @@ pub struct Route {
 }
 
 impl Route {
-    /// Whether it answers HEAD: where the answer is constant, and nowhere else (misuse case 19).
+    /// Whether it answers HEAD: where the handler sees neither cookie nor credential, so that it cannot act for a person,
+    /// and nowhere else (misuse case 19).
     #[must_use]
     pub fn answers_head(&self) -> bool {
-        self.class.policy().is_constant && self.methods.contains(&"GET")
+        self.caller == Caller::Anyone && self.methods.contains(&"GET")
     }
 
     /// The methods that it has, for `Allow` (RFC 9110, section 10.2.1).

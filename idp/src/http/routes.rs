@@ -78,7 +78,7 @@ routes! {
     [path::JWKS]                                Document Anyone           { get: oidc::jwks };
     ["/assets/{name}"]                          Document Anyone           { get: assets::asset };
 
-    [home::PATH]                                Entry    Browser          { get: home::get };
+    [home::PATH]                                Entry    Anyone           { get: home::get };
     [path::AUTHORIZE]                           Entry    Browser          { get: oidc::authorize::get, post: oidc::authorize::post };
     [path::LOGOUT]                              Entry    Browser          { get: oidc::logout::get, post: oidc::logout::post };
     [language::PATH]                            Entry    Browser          { get: language::get };

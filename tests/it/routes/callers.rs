@@ -89,8 +89,8 @@ fn cookies_are_read_on_pages_alone() {
             Caller::Browser => true,
             Caller::Anyone | Caller::Client | Caller::Bearer(_) => false,
         };
-        assert_eq!(reads_cookies, policy.audience == Audience::People, "{}", route.path);
         if reads_cookies {
+            assert_eq!(policy.audience, Audience::People, "{}", route.path);
             assert_eq!(policy.origins, Origins::SameOrigin, "{}", route.path);
         }
         if route.step.is_some() {

@@ -28,9 +28,10 @@ use super::{
 use crate::{
     app::App,
     http::{
-        error::Failure,
+        error::{Failure, REFUSAL_HEADER},
         extract::{RequestContext, client_address, request_locale},
         page,
+        retry_after::set_retry_after,
         route::{Audience, Class, Policy, Posts, Route},
     },
     locale::Locale,
@@ -61,7 +62,7 @@ async fn process(app: &App, route: &'static Route, mut request: Request, next: N
     let policy = route.class.policy();
     let exchange = Exchange::new(app, route.path.into(), policy.is_constant, &request);
     let origin = cors::allowed_origin(app, policy.origins, &request);
-    let admitted = match check_request(app, policy, &request) {
+    let admitted = match check_request(app, route, &request) {
         Ok(CountsAgainstNetwork::Yes) => {
             post_limit::count_post(app, route, &exchange.trace).await.map(Some)
         }
@@ -119,17 +120,23 @@ enum CountsAgainstNetwork {
     No,
 }
 
-/// Whether a request may reach its handler, judged by the request alone.
+/// Whether a request may reach its handler, judged by the request alone. Only a person's navigation, a post or a call of a
+/// program acts: HEAD asks about a page, and a browser may load one ahead of a click (misuse case 19).
 fn check_request(
     app: &App,
-    policy: Policy,
+    route: &Route,
     request: &Request,
 ) -> Result<CountsAgainstNetwork, Failure> {
+    let policy = route.class.policy();
     if !is_our_host(app, request) {
         return Err(Failure::Misdirected);
     }
-    if !policy.is_constant {
-        check_intent(request)?;
+    if request.method() == Method::HEAD && !route.answers_head() {
+        return Err(Failure::MethodNotAllowed);
+    }
+    // A browser that loads ahead shows the answer to no one.
+    if !policy.is_constant && is_speculative(request.headers()) {
+        return Err(Failure::Speculative);
     }
     if !policy.is_constant && app.live.clock_is_off() {
         return Err(Failure::Unavailable("the clock of this replica is off".to_owned()));
@@ -142,18 +149,6 @@ fn check_request(
     } else {
         Ok(CountsAgainstNetwork::Yes)
     }
-}
-
-/// Only a person's navigation, a post or a call of a program acts: HEAD asks about a page, and a browser that loads ahead
-/// shows it to no one (misuse case 19).
-fn check_intent(request: &Request) -> Result<(), Failure> {
-    if request.method() == Method::HEAD {
-        return Err(Failure::MethodNotAllowed);
-    }
-    if is_speculative(request.headers()) {
-        return Err(Failure::Speculative);
-    }
-    Ok(())
 }
 
 /// Whether a browser loads a page ahead of the person's click (Fetch, "`Sec-Purpose`"; the other names, and `preview`, are
@@ -222,6 +217,7 @@ impl Exchange {
         headers::set_security_headers(response.headers_mut(), policy, app.issuer.is_https());
         if let Some(reason) = failure.as_ref().and_then(Failure::reason) {
             app.metrics.record_refusal(reason);
+            response.headers_mut().insert(REFUSAL_HEADER, HeaderValue::from_static(reason));
         }
         self.log.end(app.clock.now(), &self.trace, response.status(), failure.as_ref());
         response
@@ -243,8 +239,7 @@ impl Exchange {
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(header::CACHE_CONTROL, no_store);
         if let Some(after) = failure.retry_after() {
-            let seconds = after.as_secs().max(1);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            set_retry_after(response.headers_mut(), after);
         }
         response
     }

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{
-    http::{StatusCode, header},
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use flows::{
     login::{
         AfterSignIn, Answer, CodeView, NewCookies, NextStep, ResendTime, StepView,
@@ -23,7 +20,7 @@ use super::{
 };
 use crate::{
     app::App,
-    http::{error::Failure, extract::BrowserRequest, page},
+    http::{error::Failure, extract::BrowserRequest, page, retry_after::set_retry_after},
 };
 
 /// What a person posted, as far as the next page needs it: never a password.
@@ -117,8 +114,12 @@ pub(super) fn wait_time(
             StepView::Password | StepView::Code(_),
             Refusal::Password(PasswordRefusal::Paused(until))
             | Refusal::Code(CodeRefusal::Paused(until))
-            | Refusal::Mail(MailRefusal::SendLater(until))
-            | Refusal::NetworkPaused(RateLimited { until, .. }),
+            | Refusal::Mail(MailRefusal::SendLater(until)),
+        )
+        // Every page of a step says so.
+        | (
+            StepView::Password | StepView::Code(_) | StepView::NewPassword { .. },
+            Refusal::NetworkPaused(RateLimited { until, .. }),
         ) => until,
         // A new code is needed.
         (
@@ -135,10 +136,7 @@ pub(super) fn wait_time(
 pub(super) fn mark_rate_limited(mut response: Response, wait: Option<Duration>) -> Response {
     if let Some(wait) = wait {
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-        // Rounded up, so that a request at that time is granted.
-        let seconds = wait.as_millis().div_ceil(1000).max(1);
-        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        set_retry_after(response.headers_mut(), wait);
     }
     response
 }

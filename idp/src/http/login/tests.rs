@@ -6,7 +6,7 @@ use flows::{
     attempt::StaleReason,
     email::BadEmail,
     login::{
-        CodeValidity, CodeView, MailStatus, ResendTime,
+        CodeValidity, CodeView, MailStatus, ResendTime, StepView,
         refusal::{CodeRefusal, MailRefusal, PageMessage, PasswordRefusal, Refusal},
     },
     network::{NetworkSize, RateLimited},
@@ -14,7 +14,10 @@ use flows::{
 use jiff::tz::TimeZone;
 use store::Timestamp;
 
-use super::code::{code_page, paused_page};
+use super::{
+    code::{code_page, paused_page},
+    respond::wait_time,
+};
 use crate::view::{
     FormProblem, PasswordPage, StepForm,
     messages::{PageText, SHORT_WAIT, takes_code},
@@ -119,6 +122,18 @@ fn every_refusal() -> Vec<Refusal> {
 fn kind(refusal: &Refusal) -> String {
     let text = format!("{refusal:?}");
     text.split(|c: char| !c.is_alphabetic()).take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// The same status on each of them, so that programs and dashboards see one kind of refusal.
+#[test]
+fn paused_network_has_wait_everywhere() {
+    let now = at("2026-11-24T10:29:00Z");
+    let paused = every_refusal().into_iter().find(|r| matches!(r, Refusal::NetworkPaused(_)));
+    let new_password = StepView::NewPassword { email: "mere@patient.example".to_owned() };
+    for view in [StepView::Password, StepView::Code(view()), new_password] {
+        let wait = wait_time(&view, paused, now);
+        assert_eq!(wait, Some(Duration::from_mins(1)), "{view:?}");
+    }
 }
 
 fn html(view: &CodeView, typed: &str, refusal: Option<Refusal>) -> String {

@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use axum::{
-    http::{StatusCode, header},
-    response::Response,
-};
+use axum::{http::StatusCode, response::Response};
 use flows::{
     attempt::open_sealed_request,
     login::{self, DuePage, SignInPage, posted_refusal::PostedRefusal},
@@ -22,6 +19,7 @@ use crate::{
     http::{
         error::Failure,
         extract::{BrowserRequest, Form},
+        retry_after::set_retry_after,
         step,
     },
     view::FormProblem,
@@ -123,7 +121,6 @@ fn unsaved_sign_in_page(request: &BrowserRequest, attempt: &str) -> Option<SignI
 
 fn mark_unavailable(mut response: Response, retry_after: Duration) -> Response {
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    let seconds = retry_after.as_secs().max(1);
-    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    set_retry_after(response.headers_mut(), retry_after);
     response
 }
