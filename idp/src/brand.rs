@@ -36,8 +36,10 @@ pub(crate) struct Asset {
 pub struct Brand {
     config: BrandConfig,
     logo: Option<Logo>,
-    /// Style sheet, script and icon, then the logo if there is one.
-    assets: Vec<Asset>,
+    stylesheet: Asset,
+    script: Asset,
+    icon: Asset,
+    logo_asset: Option<Asset>,
 }
 
 impl Deref for Brand {
@@ -55,37 +57,40 @@ impl Brand {
         let logo = read.and_then(|logo| {
             logo.inspect_err(|why| tracing::warn!(why, "brand.logo is not shown")).ok()
         });
-        let mut assets = vec![
-            Asset::new("vestibule", "css", "text/css; charset=utf-8", stylesheet(config.colour)),
-            Asset::new("vestibule", "js", "text/javascript; charset=utf-8", SCRIPT.into()),
-            Asset::new("vestibule", "png", "image/png", Bytes::from_static(ICON)),
-        ];
-        assets.extend(logo.as_ref().map(|logo| {
+        let logo_asset = logo.as_ref().map(|logo| {
             let asset =
                 Asset::new("logo", logo.extension(), logo.content_type(), logo.bytes.clone());
             Asset { policy: Some(PICTURE_POLICY), ..asset }
-        }));
-        Self { config, logo, assets }
+        });
+        let css = stylesheet(config.colour);
+        Self {
+            stylesheet: Asset::new("vestibule", "css", "text/css; charset=utf-8", css),
+            script: Asset::new("vestibule", "js", "text/javascript; charset=utf-8", SCRIPT.into()),
+            icon: Asset::new("vestibule", "png", "image/png", Bytes::from_static(ICON)),
+            config,
+            logo,
+            logo_asset,
+        }
     }
 
     /// The path of the style sheet.
     pub(crate) fn stylesheet(&self) -> &str {
-        self.assets.first().map_or("", |asset| &asset.path)
+        &self.stylesheet.path
     }
 
     /// The path of the script.
     pub(crate) fn script(&self) -> &str {
-        self.assets.get(1).map_or("", |asset| &asset.path)
+        &self.script.path
     }
 
     /// The path of the icon.
     pub(crate) fn icon(&self) -> &str {
-        self.assets.get(2).map_or("", |asset| &asset.path)
+        &self.icon.path
     }
 
     /// The path of the logo.
     pub(crate) fn logo_path(&self) -> Option<&str> {
-        self.assets.get(3).map(|asset| asset.path.as_str())
+        self.logo_asset.as_ref().map(|asset| asset.path.as_str())
     }
 
     /// The logo as mails can show it.
@@ -95,7 +100,8 @@ impl Brand {
 
     /// The asset at a path.
     pub(crate) fn find_asset(&self, path: &str) -> Option<&Asset> {
-        self.assets.iter().find(|asset| asset.path == path)
+        let own = [&self.stylesheet, &self.script, &self.icon];
+        own.into_iter().chain(&self.logo_asset).find(|asset| asset.path == path)
     }
 }
 
