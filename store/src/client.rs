@@ -1,6 +1,7 @@
 //! Clients (relying parties).
 
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use crate::{
     Result, Sql, Timestamp, TokenHash,
@@ -131,32 +132,64 @@ pub async fn count_rows(sql: &mut impl Sql, id: &str) -> Result<ClientRows> {
         .await
 }
 
-/// Deletes up to `limit` grants of a client, and their codes with them; returns how many.
-pub async fn delete_grants(sql: &mut impl Sql, id: &str, limit: i64) -> Result<u64> {
-    sql.q("DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE client_id = $1 LIMIT $2)")
-        .bind(id)
-        .bind(limit)
-        .execute()
-        .await
+/// A table whose rows belong to clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientTable {
+    /// Grants, and with each its codes.
+    Grants,
+    /// Consents of people.
+    Consents,
+    /// Sign-ins under way and those that ended lately.
+    Attempts,
 }
 
-/// Deletes up to `limit` consents to a client; returns how many.
-pub async fn delete_consents(sql: &mut impl Sql, id: &str, limit: i64) -> Result<u64> {
-    sql.q("DELETE FROM consents WHERE client_id = $1
-           AND user_id IN (SELECT user_id FROM consents WHERE client_id = $1 LIMIT $2)")
-        .bind(id)
-        .bind(limit)
-        .execute()
-        .await
+/// A part of a client's rows in one table, by the order of their ids.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientRange<'a> {
+    /// The table.
+    pub table: ClientTable,
+    /// The client.
+    pub client: &'a str,
+    /// Without the row of this id.
+    pub after: Uuid,
 }
 
-/// Deletes up to `limit` attempts at a client; returns how many.
-pub async fn delete_attempts(sql: &mut impl Sql, id: &str, limit: i64) -> Result<u64> {
-    sql.q(
-        "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE client_id = $1 LIMIT $2)",
-    )
-    .bind(id)
-    .bind(limit)
-    .execute()
-    .await
+/// The last id of the next `limit` rows; none when none is left.
+///
+/// No index leads from a client to its rows: each sign-in would write it, and clients are seldom removed. So each table is
+/// read once from its beginning to its end, outside the transactions that delete.
+pub async fn find_batch_end(
+    sql: &mut impl Sql,
+    range: ClientRange<'_>,
+    limit: i64,
+) -> Result<Option<Uuid>> {
+    let statement = match range.table {
+        ClientTable::Grants => sql.q("SELECT id FROM (SELECT id FROM grants
+             WHERE client_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS batch
+             ORDER BY id DESC LIMIT 1"),
+        ClientTable::Consents => sql.q("SELECT user_id FROM (SELECT user_id FROM consents
+             WHERE client_id = $1 AND user_id > $2 ORDER BY user_id LIMIT $3) AS batch
+             ORDER BY user_id DESC LIMIT 1"),
+        ClientTable::Attempts => sql.q("SELECT id FROM (SELECT id FROM attempts
+             WHERE client_id = $1 AND id > $2 ORDER BY id LIMIT $3) AS batch
+             ORDER BY id DESC LIMIT 1"),
+    };
+    let row = statement.bind(range.client).bind(range.after).bind(limit).fetch_optional().await?;
+    Ok(row.map(|(last,): (Uuid,)| last))
+}
+
+/// Deletes a part of a client's rows, up to an id; returns how many.
+pub async fn delete_range(sql: &mut impl Sql, range: ClientRange<'_>, last: Uuid) -> Result<u64> {
+    let statement = match range.table {
+        ClientTable::Grants => {
+            sql.q("DELETE FROM grants WHERE client_id = $1 AND id > $2 AND id <= $3")
+        }
+        ClientTable::Consents => {
+            sql.q("DELETE FROM consents WHERE client_id = $1 AND user_id > $2 AND user_id <= $3")
+        }
+        ClientTable::Attempts => {
+            sql.q("DELETE FROM attempts WHERE client_id = $1 AND id > $2 AND id <= $3")
+        }
+    };
+    statement.bind(range.client).bind(range.after).bind(last).execute().await
 }

@@ -1,9 +1,10 @@
 //! `idp client set` and `remove`: each member changes, each person keeps the `sub`, and nothing outlives a removed client but
 //! people's sessions.
 
-use flows::client::AuthMethod;
+use flows::client::{AuthMethod, registration};
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::Sql;
 use tokio::process::Command;
 use vestibule_tests::{
     app::TestApp,
@@ -12,6 +13,7 @@ use vestibule_tests::{
     http::HttpBrowser,
     proc::{run, run_with_status},
     serve_process::ServeSetup,
+    test_actor,
     wait::until_equal,
 };
 
@@ -280,6 +282,32 @@ async fn removed_client_leaves_only_sessions(engine: Engine) {
     quiet.authorization_response(pending).code();
     assert_eq!(app.audit_outcomes("client.removed").await, ["ok"]);
     other.stop().await;
+}
+
+/// More rows than one transaction deletes, between those of another client.
+#[apply(both_engines)]
+async fn client_with_many_rows_is_removed(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (lab, portal) = (app.client("lab").await, app.client("portal").await);
+    let insert =
+        "INSERT INTO attempts (id, browser, goal, client_id, request, state, version, created_at)
+                  VALUES ($1, $2, 'client', $3, '{}', '{}', 1, $4)";
+    let now = app.cx().now;
+    let fill = async |tx: &mut store::Tx| {
+        for nth in 0..2_500_u64 {
+            let client = if nth % 5 == 0 { &portal } else { &lab };
+            let mut random = [0; 10];
+            random[..8].copy_from_slice(&nth.to_be_bytes());
+            let id = store::AttemptId::new(store::Timestamp::from_millis(1), random);
+            let row = tx.q(insert).bind(id).bind(&[0_u8; 32][..]).bind(&client.id).bind(now);
+            row.execute().await?;
+        }
+        Ok::<_, store::Error>(())
+    };
+    app.replica_db().write(fill).await.unwrap();
+    let removed = registration::remove(&app.cx(), &test_actor(), "lab").await.unwrap().unwrap();
+    assert_eq!(removed.attempts, 2_000);
+    assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 500);
 }
 
 /// A client from before the pin, registered for either method, may use both.

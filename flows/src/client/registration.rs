@@ -3,7 +3,11 @@
 
 use keys::{Algorithm, OpaqueToken};
 use serde_json::{Map, Value, json};
-use store::{Tx, client::ClientRow};
+use store::{
+    Tx,
+    client::{ClientRange, ClientRow, ClientTable},
+};
+use uuid::Uuid;
 
 use super::{
     BadClient, Client, check,
@@ -327,13 +331,14 @@ pub async fn remove(
     if store::client::get(&mut cx.db.read().await?, id).await?.is_none() {
         return Ok(Err(ClientChangeError::Unknown(id.to_owned())));
     }
-    let mut removed = RemovedRows::default();
-    // In small transactions first: one statement over the grants of a whole population would be too long for the database.
-    while cx.db.write(async |tx| delete_batch(tx, id).await).await?.add_to(&mut removed) {}
+    let removed = RemovedRows {
+        grants: delete_rows(cx, ClientTable::Grants, id).await?,
+        consents: delete_rows(cx, ClientTable::Consents, id).await?,
+        attempts: delete_rows(cx, ClientTable::Attempts, id).await?,
+    };
     cx.db
         .write(async |tx| {
-            let mut removed = removed;
-            delete_batch(tx, id).await?.add_to(&mut removed);
+            // With rows that were written meanwhile.
             if !store::client::remove(tx, id).await? {
                 return Ok(Err(ClientChangeError::Unknown(id.to_owned())));
             }
@@ -346,21 +351,17 @@ pub async fn remove(
         .await
 }
 
-async fn delete_batch(tx: &mut Tx, id: &str) -> Result<RemovedRows> {
-    Ok(RemovedRows {
-        grants: store::client::delete_grants(tx, id, BATCH).await?,
-        consents: store::client::delete_consents(tx, id, BATCH).await?,
-        attempts: store::client::delete_attempts(tx, id, BATCH).await?,
-    })
-}
-
-impl RemovedRows {
-    /// Adds a batch to the sum; whether more rows may be left.
-    const fn add_to(self, sum: &mut Self) -> bool {
-        sum.grants += self.grants;
-        sum.consents += self.consents;
-        sum.attempts += self.attempts;
-        let full = BATCH.unsigned_abs();
-        self.grants >= full || self.consents >= full || self.attempts >= full
+/// Deletes a client's rows of one table in small transactions: one statement over the grants of a whole population would be
+/// too long for the database.
+async fn delete_rows(cx: &Cx, table: ClientTable, client: &str) -> Result<u64> {
+    let mut range = ClientRange { table, client, after: Uuid::nil() };
+    let mut deleted = 0;
+    while let Some(last) =
+        store::client::find_batch_end(&mut cx.db.read().await?, range, BATCH).await?
+    {
+        deleted +=
+            cx.db.write(async |tx| store::client::delete_range(tx, range, last).await).await?;
+        range.after = last;
     }
+    Ok(deleted)
 }
