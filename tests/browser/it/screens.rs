@@ -330,26 +330,79 @@ async fn visit_end_pages(walk: &mut Walk<'_>, portal: &Client) {
     walk.check_page("failure-start").await;
 }
 
-async fn walk(language: &str) {
-    let hashing = HasherConfig { threads: 2, queue: 20, wait: Duration::from_millis(500) };
-    let app = TestApp::start_with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
-    let (portal, lab) =
-        (register_client(&app, "portal", true).await, register_client(&app, "lab", false).await);
-    app.set_setting("sign_in.sends_per_day", "100").await;
-    app.set_setting("sign_in.sends_per_hour", "100").await;
-    let browser = Browser::start().await;
-    let tab = browser.tab().await;
-    let mut walk = Walk { app: &app, tab: &tab, language, seen: Vec::new() };
-    visit_password_pages(&mut walk, &portal).await;
-    visit_code_pages(&mut walk, &portal).await;
-    visit_signed_in_pages(&mut walk, &browser, (&portal, &lab)).await;
-    visit_signed_in_elsewhere(&mut walk, &browser, &portal).await;
-    refusals::visit_refusal_pages(&mut walk, &portal).await;
+/// What one walk needs: a provider, two of its clients, and a browser.
+struct Ground {
+    app: TestApp,
+    portal: Client,
+    lab: Client,
+    browser: Browser,
+    tab: Tab,
+}
+
+impl Ground {
+    async fn prepare() -> Self {
+        let hashing = HasherConfig { threads: 2, queue: 20, wait: Duration::from_millis(500) };
+        let options = Options { hashing, ..Options::default() };
+        let app = TestApp::start_with(Engine::Sqlite, options).await;
+        let portal = register_client(&app, "portal", true).await;
+        let lab = register_client(&app, "lab", false).await;
+        app.set_setting("sign_in.sends_per_day", "100").await;
+        app.set_setting("sign_in.sends_per_hour", "100").await;
+        let browser = Browser::start().await;
+        let tab = browser.tab().await;
+        Self { app, portal, lab, browser, tab }
+    }
+
+    fn walk<'a>(&'a self, language: &'a str) -> Walk<'a> {
+        Walk { app: &self.app, tab: &self.tab, language, seen: Vec::new() }
+    }
+}
+
+async fn walk_first_steps(language: &str) -> Vec<String> {
+    let ground = Ground::prepare().await;
+    let mut walk = ground.walk(language);
+    visit_password_pages(&mut walk, &ground.portal).await;
+    visit_code_pages(&mut walk, &ground.portal).await;
+    walk.seen
+}
+
+async fn walk_later_pages(language: &str) -> Vec<String> {
+    let ground = Ground::prepare().await;
+    let mut walk = ground.walk(language);
+    let (portal, lab) = (&ground.portal, &ground.lab);
+    visit_signed_in_pages(&mut walk, &ground.browser, (portal, lab)).await;
+    visit_signed_in_elsewhere(&mut walk, &ground.browser, portal).await;
     visit_return_page(&mut walk).await;
-    visit_end_pages(&mut walk, &portal).await;
-    refusals::visit_failure_pages(&mut walk, &portal).await;
-    let missed = page_list::unvisited(&walk.seen);
-    assert!(missed.is_empty(), "pages that were not checked: {missed:?}; checked: {:?}", walk.seen);
+    visit_end_pages(&mut walk, portal).await;
+    walk.seen
+}
+
+async fn walk_refusals(language: &str) -> Vec<String> {
+    let ground = Ground::prepare().await;
+    let mut walk = ground.walk(language);
+    refusals::visit_refusal_pages(&mut walk, &ground.portal).await;
+    walk.seen
+}
+
+/// The failure pages, and those of a database that is unavailable.
+async fn walk_failures(language: &str) -> Vec<String> {
+    let ground = Ground::prepare().await;
+    let mut walk = ground.walk(language);
+    refusals::visit_failure_pages(&mut walk, &ground.portal).await;
+    walk.seen
+}
+
+/// Four walks at a time, each with a provider and a browser of its own: a walk mostly waits for its page.
+async fn walk(language: &str) {
+    let walks = tokio::join!(
+        Box::pin(walk_first_steps(language)),
+        Box::pin(walk_later_pages(language)),
+        Box::pin(walk_refusals(language)),
+        Box::pin(walk_failures(language)),
+    );
+    let seen = [walks.0, walks.1, walks.2, walks.3].concat();
+    let missed = page_list::unvisited(&seen);
+    assert!(missed.is_empty(), "pages that were not checked: {missed:?}; checked: {seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
