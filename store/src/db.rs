@@ -269,9 +269,15 @@ impl Db {
         // Refuses a database of another sequence before it is changed.
         migrate::is_applied(&mut self.read().await?, migrations).await?;
         match &self.0 {
-            Pools::Sqlite { writer, .. } => migrate::sqlite(writer, migrations).await,
-            Pools::Postgres(pool) => migrate::postgres(pool, migrations).await,
+            Pools::Sqlite { writer, .. } => migrate::sqlite(writer, migrations).await?,
+            Pools::Postgres(pool) => migrate::postgres(pool, migrations).await?,
         }
+        // A restored database has no statistics, and `idp migrate` is run after a restore. Without them statements are slower,
+        // and nothing else.
+        if let Err(error) = self.refresh_statistics().await {
+            tracing::warn!(%error, "the statistics of the database could not be refreshed");
+        }
+        Ok(())
     }
 
     /// Whether every migration of this build has been applied. A newer build may have applied more.
@@ -296,6 +302,23 @@ impl Db {
         };
         let (millis,): (i64,) = conn.q(sql).fetch_one().await?;
         Ok(Timestamp::from_millis(millis))
+    }
+
+    /// Counts the rows again, by a sample, from which the engine plans its statements: after many rows have come or gone.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn refresh_statistics(&self) -> Result<()> {
+        let sql = match &self.0 {
+            // Only the tables whose size has changed much (`0x10000`: also those that this connection has not read).
+            Pools::Sqlite { .. } => "PRAGMA optimize = 0x10002",
+            // Only our tables: for each of others it would warn that it may not.
+            Pools::Postgres(_) => {
+                "ANALYZE users, devices, attempts, email_challenges, sign_ins, sessions, grants, auth_codes,
+                         throttles, wrong_codes, consents, audit, audit_seals, jobs"
+            }
+        };
+        self.write(async |tx| tx.q(sql).execute().await.map(drop)).await
     }
 
     /// Checks the connection that has been idle longest. For a task that runs each second.

@@ -14,6 +14,9 @@ const PAUSE_RANGE: (Duration, Duration) = (Duration::from_millis(20), Duration::
 /// The time limit of a pass; the next pass continues where it stopped.
 const MAX_PASS_TIME: Duration = Duration::from_mins(5);
 
+/// A pass that deletes so many rows makes the statistics of the database wrong.
+const MANY_ROWS: u64 = 50_000;
+
 /// Sweeps until nothing is left or the time limit is reached.
 pub(super) async fn run_pass(app: App) -> Result<(), flows::Error> {
     let cx = app.system_cx("retention");
@@ -39,6 +42,11 @@ pub(super) async fn run_pass(app: App) -> Result<(), flows::Error> {
             .await;
     }
     report(&pass, batches, longest);
+    if pass.deleted >= MANY_ROWS
+        && let Err(error) = app.db.refresh_statistics().await
+    {
+        failed.get_or_insert(error.into());
+    }
     failed.map_or(Ok(()), Err)
 }
 

@@ -101,8 +101,11 @@ pub(super) fn sqlite_options(file: &Path, full_sync: bool) -> [SqliteConnectOpti
         .synchronous(if full_sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
         .busy_timeout(ACQUIRE_TIMEOUT)
         .statement_cache_capacity(STATEMENT_CACHE_CAPACITY)
-        // Pages are read through a memory map, and checkpoints of the write-ahead log are larger.
-        .pragma("mmap_size", "67108864")
+        // No memory map: each of the five connections would have its own, and the memory of the process would grow with the
+        // file. Each caches 4 MiB of pages instead, and the operating system the file.
+        .pragma("mmap_size", "0")
+        .pragma("cache_size", "-4096")
+        // Checkpoints of the write-ahead log are larger than by default.
         .pragma("wal_autocheckpoint", "4000");
     let read_only = options.clone().read_only(true);
     [options, read_only]

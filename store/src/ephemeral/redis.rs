@@ -2,8 +2,11 @@
 
 use std::{fmt, time::Duration};
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-
+use redis::{
+    IntoConnectionInfo,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+    io::tcp::TcpSettings,
+};
 use tokio::time::timeout;
 
 use crate::{Error, Result};
@@ -30,7 +33,9 @@ impl fmt::Debug for RedisCounters {
 
 impl RedisCounters {
     pub(super) fn connect(url: &str) -> Result<Self> {
-        let client = redis::Client::open(url)?;
+        // Requests share the connection: without TCP_NODELAY the command of one waits for the answer to another's.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let client = redis::Client::open(url.into_connection_info()?.set_tcp_settings(tcp))?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_connection_timeout(Some(RESPONSE_TIMEOUT))
