@@ -13,6 +13,8 @@ ENV CARGO_INCREMENTAL=0 \
     CARGO_NET_RETRY=5 \
     RUSTFLAGS="--remap-path-prefix=/src=." \
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}
+# The allocator is built by make.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 RUN cargo build --release --locked --package idp --bin idp \

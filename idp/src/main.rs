@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// A thread of jemalloc gives memory back to the system some seconds after it was used, also while the program is idle. The
+/// allocator of glibc keeps what a wave of requests has used.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     idp::cli::main()
 }

@@ -21,6 +21,7 @@ mod listener;
 mod login;
 mod login_refusals;
 mod mail;
+mod memory;
 mod misuse;
 mod monitoring;
 mod newer_rows;

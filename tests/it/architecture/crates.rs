@@ -22,7 +22,7 @@ const LEFT_OF: [(&str, &[&str]); 7] = [
 ];
 
 /// A library and the places that may name it.
-const NAMED_BY: [(&str, &[&str]); 30] = [
+const NAMED_BY: [(&str, &[&str]); 31] = [
     ("sqlx", &["store"]),
     ("redis", &["store"]),
     ("argon2", &["keys"]),
@@ -48,6 +48,7 @@ const NAMED_BY: [(&str, &[&str]); 30] = [
     ("rustls-native-certs", &["idp/src/mail"]),
     ("tokio-rustls", &["idp/src/mail", "idp/src/serve"]),
     ("x509-cert", &["idp/src/serve"]),
+    ("tikv-jemallocator", &["idp/src/main.rs"]),
     // The OS user who runs a command.
     ("nix", &["idp/src/cli/os_user.rs"]),
     ("rcgen", &["idp/src/mail", "tests"]),
