@@ -1,8 +1,8 @@
 //! Counters of a person, of a network on a person, of a known device, or of the site. Restarts, new challenges and other
 //! browsers do not reset them.
 //!
-//! Two kinds share the table. A *delay* charges a try while no wait is running, and the caller then starts the next wait. A
-//! *quota* counts within a window that starts with its first hit.
+//! Two kinds share the table. A *delay* charges a try while no wait is running, and the caller then starts the next wait; its
+//! count falls by one a day, by the clock alone. A *quota* counts within a window that starts with its first hit.
 
 use sqlx::FromRow;
 
@@ -54,7 +54,7 @@ pub struct Throttle {
     kind: String,
     /// Tries spent.
     pub spent: i64,
-    /// Start of the window of a quota; last use of a delay.
+    /// Start of the window of a quota; of a delay, when the current day of its count began.
     pub since: Timestamp,
     /// When its wait ends: nothing is charged before.
     pub next_at: Timestamp,
@@ -112,23 +112,76 @@ impl Cost {
     }
 }
 
+/// A use of a delay.
+#[derive(Clone, Copy, Debug)]
+pub struct DelayUse {
+    /// What is counted.
+    pub kind: ThrottleKind,
+    /// What it costs.
+    pub cost: Cost,
+    /// The count from which a day takes one off, if it is higher: the wait is then the longest already.
+    pub highest: i64,
+    /// When it is used.
+    pub now: Timestamp,
+}
+
+/// The whole days since the count of a delay was last touched, at `$1`.
+macro_rules! delay_days {
+    () => {
+        "(($1 - throttles.since) / 86400000)"
+    };
+}
+
+/// The count that days take from, at most `$4`.
+macro_rules! delay_count {
+    () => {
+        "(CASE WHEN throttles.spent < $4 THEN throttles.spent ELSE $4 END)"
+    };
+}
+
+/// What a use at `$1` that costs `$3` makes of a delay of the kind `$2`, unless its wait is running. A use that costs nothing
+/// changes nothing that any later use could notice.
+macro_rules! use_delay {
+    () => {
+        concat!(
+            "ON CONFLICT (key, kind) DO UPDATE SET spent = $3 + CASE WHEN ",
+            delay_days!(),
+            " >= ",
+            delay_count!(),
+            " THEN 0 WHEN ",
+            delay_days!(),
+            " > 0 THEN ",
+            delay_count!(),
+            " - ",
+            delay_days!(),
+            " ELSE throttles.spent END, since = CASE WHEN ",
+            delay_days!(),
+            " >= ",
+            delay_count!(),
+            " THEN $1 ELSE throttles.since + ",
+            delay_days!(),
+            " * 86400000 END WHERE throttles.next_at <= $1 RETURNING "
+        )
+    };
+}
+
 /// Charges a delay, unless a wait is running; returns how many tries are spent now.
 pub async fn charge_delay(
     sql: &mut impl Sql,
     key: &[u8],
-    kind: ThrottleKind,
-    cost: Cost,
-    now: Timestamp,
+    DelayUse { kind, cost, highest, now }: DelayUse,
 ) -> Result<Option<i64>> {
     let spent: Option<(i64,)> = sql
-        .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, $4, $3, 0)
-            ON CONFLICT (key, kind) DO UPDATE SET spent = throttles.spent + $4, since = $3
-            WHERE throttles.next_at <= $3
-            RETURNING spent")
-        .bind(key.to_vec())
-        .bind(kind.as_str())
+        .q(concat!(
+            "INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($5, $2, $3, $1, 0) ",
+            use_delay!(),
+            "spent"
+        ))
         .bind(now)
+        .bind(kind.as_str())
         .bind(cost.tries())
+        .bind(highest)
+        .bind(key.to_vec())
         .fetch_optional()
         .await?;
     Ok(spent.map(|(spent,)| spent))
@@ -138,20 +191,21 @@ pub async fn charge_delay(
 pub async fn charge_delays(
     sql: &mut impl Sql,
     keys: [&[u8]; 2],
-    kind: ThrottleKind,
-    cost: Cost,
-    now: Timestamp,
+    DelayUse { kind, cost, highest, now }: DelayUse,
 ) -> Result<[Option<i64>; 2]> {
     let spent: Vec<(Vec<u8>, i64)> = sql
-        .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $3, $5, $4, 0), ($2, $3, $5, $4, 0)
-            ON CONFLICT (key, kind) DO UPDATE SET spent = throttles.spent + $5, since = $4
-            WHERE throttles.next_at <= $4
-            RETURNING key, spent")
+        .q(concat!(
+            "INSERT INTO throttles (key, kind, spent, since, next_at) \
+             VALUES ($5, $2, $3, $1, 0), ($6, $2, $3, $1, 0) ",
+            use_delay!(),
+            "key, spent"
+        ))
+        .bind(now)
+        .bind(kind.as_str())
+        .bind(cost.tries())
+        .bind(highest)
         .bind(keys[0].to_vec())
         .bind(keys[1].to_vec())
-        .bind(kind.as_str())
-        .bind(now)
-        .bind(cost.tries())
         .fetch_all()
         .await?;
     let of = |wanted: &[u8]| spent.iter().find(|(key, _)| key == wanted).map(|(_, spent)| *spent);
@@ -190,23 +244,21 @@ pub async fn start_delay(
     Ok(())
 }
 
-/// Refunds the last try where more than `above` are spent, and ends the wait that it started; returns how many are spent
-/// now.
+/// Refunds one try, and ends the wait until `started` that it started, if it did. A wait that another try started goes on.
 pub async fn refund_delay(
     sql: &mut impl Sql,
     key: &[u8],
     kind: ThrottleKind,
-    above: i64,
-) -> Result<Option<i64>> {
-    let spent: Option<(i64,)> = sql
-        .q("UPDATE throttles SET spent = spent - 1, next_at = 0 WHERE key = $1 AND kind = $2 AND spent > $3
-            RETURNING spent")
+    started: Option<Timestamp>,
+) -> Result<()> {
+    sql.q("UPDATE throttles SET spent = spent - 1, next_at = CASE WHEN next_at = $3 THEN 0 ELSE next_at END
+           WHERE key = $1 AND kind = $2 AND spent > 0")
         .bind(key.to_vec())
         .bind(kind.as_str())
-        .bind(above.max(0))
-        .fetch_optional()
+        .bind(started.unwrap_or(Timestamp::from_millis(0)))
+        .execute()
         .await?;
-    Ok(spent.map(|(spent,)| spent))
+    Ok(())
 }
 
 /// Deletes the counters of a person's wrong passwords and codes; returns them.

@@ -24,7 +24,7 @@ use super::{
     refusal::Refusal,
     show_on_conflict,
     state::{FirstStep, ProvenFirstStep, State},
-    throttle_subject::ThrottleSubject,
+    throttle_subject::{GuessCount, ThrottleSubject},
 };
 use crate::{
     Cx, Error, Result,
@@ -67,6 +67,8 @@ pub(super) struct UnitOfWork<'a> {
     user: OnceLock<User>,
     /// How often the challenge had been mailed when the input was checked.
     pub(super) sends: Option<i64>,
+    /// What the post's guess has spent: given back when the guess is right.
+    pub(super) charged: Option<GuessCount>,
     /// Failures of this network at the person, set once the sign-in is complete.
     pub(super) failures: OnceLock<i64>,
 }
@@ -95,6 +97,7 @@ impl<'a> UnitOfWork<'a> {
             throttle_subject: None,
             user: OnceLock::new(),
             sends: None,
+            charged: None,
             failures: OnceLock::new(),
         }
     }
@@ -147,6 +150,7 @@ impl<'a> UnitOfWork<'a> {
             throttle_subject: None,
             user: OnceLock::new(),
             sends: None,
+            charged: None,
             failures: OnceLock::new(),
         }
     }

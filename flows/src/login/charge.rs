@@ -17,8 +17,8 @@ pub(super) struct ChargedGuess {
     pub(super) tries_left: i64,
     /// Whether strangers wait from now on, unless the guess is right.
     pub(super) starts_delay: bool,
-    /// Whether a try was spent: not if this very guess was checked before.
-    pub(super) was_charged: bool,
+    /// What was spent: nothing if this very guess was checked before.
+    pub(super) spent: Option<GuessCount>,
 }
 
 /// The result of charging the person for a guess at a code, by any method.
@@ -92,7 +92,7 @@ async fn charge_person_and_challenge(
                 return Ok(Ok(ChargedGuess {
                     tries_left: tries - used,
                     starts_delay: pauses,
-                    was_charged: true,
+                    spent: Some(tally),
                 }));
             }
             // Nothing was spent on the challenge, so nothing is spent on the person.
@@ -102,11 +102,9 @@ async fn charge_person_and_challenge(
     };
     let row = store::email_challenge::by_id(tx, id).await?;
     Ok(match row.filter(|row| row.tried.contains(tag)) {
-        Some(row) => Ok(ChargedGuess {
-            tries_left: tries - row.tries,
-            starts_delay: false,
-            was_charged: false,
-        }),
+        Some(row) => {
+            Ok(ChargedGuess { tries_left: tries - row.tries, starts_delay: false, spent: None })
+        }
         None => Err(refusal),
     })
 }

@@ -17,7 +17,7 @@ use super::{
     plan::{self, BrowserValue, MoveSource, PresentedSession, Reply},
     record::record_sign_in,
     state::State,
-    throttle_subject::ThrottleSubject,
+    throttle_subject::{GuessCount, ThrottleSubject},
 };
 use crate::{
     Error, Result,
@@ -44,8 +44,8 @@ pub(super) struct Completion<'a> {
     new_session: Option<LiveSession>,
     /// Whether the attempts of the presented value were moved with this one.
     has_moved: bool,
-    /// Whether a stranger's try for the right guess must still be given back.
-    refund_pending: bool,
+    /// A stranger's try for the right guess, which must still be given back.
+    refund_pending: Option<GuessCount>,
 }
 
 impl<'a> Completion<'a> {
@@ -60,16 +60,17 @@ impl<'a> Completion<'a> {
             destination: None,
             new_session: None,
             has_moved: false,
-            refund_pending: false,
+            refund_pending: None,
         }
     }
 
-    /// Uses a mailed code up, or fails with a conflict. If the sign-in is complete with it, the try is given back when the
-    /// person's counters are cleared.
+    /// Uses a mailed code up, or fails with a conflict. If the sign-in is complete with it, a stranger's try is given back when
+    /// the counters of its network are cleared.
     pub(super) async fn consume(&mut self, tx: &mut Tx, challenge: Challenge) -> Result<()> {
         let completes = matches!(self.state, State::Complete(_));
         let throttle_subject = deliver::consume(self.work, tx, challenge, completes).await?;
-        self.refund_pending = completes && throttle_subject.is_stranger();
+        self.refund_pending =
+            self.work.charged.filter(|_| completes && throttle_subject.is_stranger());
         Ok(())
     }
 

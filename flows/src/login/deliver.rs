@@ -113,8 +113,8 @@ async fn record_requested(
 }
 
 /// Uses a challenge up, or fails with a conflict; gives the try for the right guess back, to the challenge, the site and the
-/// person. If the sign-in is complete with it, the person's counters are cleared next (`ThrottleSubject::clear_failures`),
-/// which does the last part.
+/// person. If the sign-in is complete with it, the network's counters at the person are cleared next
+/// (`ThrottleSubject::clear_failures`), which does the last part. A guess that had been charged before has spent nothing.
 pub(super) async fn consume(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,
@@ -130,10 +130,11 @@ pub(super) async fn consume(
         guess_budget::refund_challenge(cx, tx, challenge.id).await?;
     }
     let throttle_subject = work.throttle_subject(tx).await?;
-    if completes {
+    if let Some(count) = work.charged {
         throttle_subject.refund_daily_quota(cx, tx).await?;
-    } else {
-        throttle_subject.refund_right_guess(cx, tx, ThrottleKind::Code).await?;
+        if !completes {
+            throttle_subject.refund_right_guess(cx, tx, ThrottleKind::Code, count).await?;
+        }
     }
     Ok(throttle_subject)
 }

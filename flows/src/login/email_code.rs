@@ -151,10 +151,11 @@ async fn judge(
         Ok(charge) => compare(cx, browser_context, post, &code, charge.tries_left).await?,
     };
     let charge = charged.ok();
-    let work = UnitOfWork::for_post(cx, browser_context, post);
+    let mut work = UnitOfWork::for_post(cx, browser_context, post);
+    work.charged = charge.and_then(|charge| charge.spent);
     let answer = apply_verdict(&work, post, charge, verdict).await;
     // A completed sign-in gives back what the person's counters have: so the network is charged in the same cases.
-    let failed = charge.is_some_and(|charge| charge.was_charged) && !is_refunded(verdict);
+    let failed = work.charged.is_some() && !is_refunded(verdict);
     if is_stranger && !failed {
         network::refund_failure(cx).await;
     }
@@ -205,7 +206,7 @@ async fn count_guess(
     // challenge that was answered before, which is useless and could not be taken back.
     let answered = challenge.completed_at.is_some();
     if audit_outcome(verdict) == CodeOutcome::Wrong
-        && charge.was_charged
+        && charge.spent.is_some()
         && post.throttle_subject.is_stranger()
         && !answered
     {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use store::{
     Sql, Timestamp, TokenHash, Tx,
-    throttle::{self, Cost, ThrottleKind},
+    throttle::{self, Cost, DelayUse, ThrottleKind},
     user::User,
 };
 
@@ -47,11 +47,31 @@ pub(super) enum ChargeResult {
     Paused(Timestamp),
 }
 
-/// The tries that are spent after a charge.
+/// What a charge has spent: the tries that its counters had afterwards.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GuessCount {
     own: i64,
     all_strangers: Option<i64>,
+}
+
+impl GuessCount {
+    /// Whether a network's try also counted for all strangers: its first few do, and each one while strangers wait.
+    fn counted_for_all(&self, cx: &Cx, kind: ThrottleKind) -> bool {
+        self.all_strangers.is_some_and(|all| {
+            self.own <= cx.settings.network_share || all > DelayPolicy::of(cx, kind).free
+        })
+    }
+
+    /// The end of the wait that it started at the counter of its source.
+    fn own_delay(&self, cx: &Cx, kind: ThrottleKind) -> Option<Timestamp> {
+        DelayPolicy::of(cx, kind).delay_after(self.own, cx.now)
+    }
+
+    /// The end of the wait that it started for all strangers.
+    fn all_delay(&self, cx: &Cx, kind: ThrottleKind) -> Option<Timestamp> {
+        let all = self.all_strangers.filter(|_| self.counted_for_all(cx, kind))?;
+        DelayPolicy::of(cx, kind).delay_after(all, cx.now)
+    }
 }
 
 impl ThrottleSubject {
@@ -141,7 +161,8 @@ impl ThrottleSubject {
         let cost = if is_charged { Cost::Try } else { Cost::Nothing };
         let spent = match self {
             Self::KnownDevice { device, .. } => {
-                let own = throttle::charge_delay(tx, device.as_bytes(), kind, cost, cx.now).await?;
+                let used = delay_use(cx, kind, cost);
+                let own = throttle::charge_delay(tx, device.as_bytes(), used).await?;
                 own.map(|own| GuessCount { own, all_strangers: None })
             }
             Self::Stranger { all_strangers: all, this_network: here } => {
@@ -164,29 +185,41 @@ impl ThrottleSubject {
     ) -> Result<()> {
         throttle::refund_quota(tx, self.own_counter(), kind).await?;
         if let Self::Stranger { all_strangers: all, .. } = self
-            && also_counts_globally(cx, kind, count)
+            && count.counted_for_all(cx, kind)
         {
             throttle::refund_quota(tx, all, kind).await?;
         }
         Ok(())
     }
 
-    /// Gives the try for a right guess back, and with it the wait that it started.
+    /// Gives the try for a right guess back, and with it the wait that it started: exactly what this guess has changed, so that
+    /// no counter shows that there was a right one.
     pub(super) async fn refund_right_guess(
         &self,
         cx: &Cx,
         tx: &mut Tx,
         kind: ThrottleKind,
+        count: GuessCount,
     ) -> Result<()> {
-        let left = throttle::refund_delay(tx, self.own_counter(), kind, 0).await?;
-        if let Self::Stranger { all_strangers: all, .. } = self {
-            // As in `also_counts_globally`, by what was spent until now.
-            let own = left.map_or(0, |left| left + 1);
-            let above =
-                if own <= cx.settings.network_share { 0 } else { DelayPolicy::of(cx, kind).free };
-            throttle::refund_delay(tx, all, kind, above).await?;
+        let own_delay = count.own_delay(cx, kind);
+        throttle::refund_delay(tx, self.own_counter(), kind, own_delay).await?;
+        self.refund_for_all(cx, tx, kind, count).await
+    }
+
+    /// The same, at the counter of all strangers only.
+    async fn refund_for_all(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx,
+        kind: ThrottleKind,
+        count: GuessCount,
+    ) -> Result<()> {
+        if let Self::Stranger { all_strangers: all, .. } = self
+            && count.counted_for_all(cx, kind)
+        {
+            throttle::refund_delay(tx, all, kind, count.all_delay(cx, kind)).await?;
         }
-        self.refund_daily_quota(cx, tx).await
+        Ok(())
     }
 
     /// Starts the waits after a wrong guess; returns whether strangers now wait.
@@ -197,16 +230,13 @@ impl ThrottleSubject {
         kind: ThrottleKind,
         count: GuessCount,
     ) -> Result<bool> {
-        let limits = DelayPolicy::of(cx, kind);
         let mut begun = false;
-        if let Some(next_at) = limits.delay_after(count.own, cx.now) {
+        if let Some(next_at) = count.own_delay(cx, kind) {
             throttle::start_delay(tx, self.own_counter(), kind, next_at).await?;
             begun = true;
         }
-        if let (Self::Stranger { all_strangers: all, .. }, Some(spent)) =
-            (self, count.all_strangers)
-            && also_counts_globally(cx, kind, count)
-            && let Some(next_at) = limits.delay_after(spent, cx.now)
+        if let Self::Stranger { all_strangers: all, .. } = self
+            && let Some(next_at) = count.all_delay(cx, kind)
         {
             throttle::start_delay(tx, all, kind, next_at).await?;
             begun = true;
@@ -224,26 +254,26 @@ impl ThrottleSubject {
         Ok(until.map_or(cx.now, |until| until.max(cx.now)))
     }
 
-    /// Clears the failures at a completed sign-in; returns how many failures this network had at this person, without the
-    /// right code if its try `is_counted` among them.
+    /// Clears the failures of this network at a completed sign-in; returns how many it had at this person, without the right
+    /// code if its try `right` is among them. The counter of all strangers stays: only an account has sign-ins, so a wait that
+    /// ended with one would show a stranger who has an account (misuse case 53).
     pub(super) async fn clear_failures(
         cx: &Cx,
         tx: &mut Tx,
         canonical: &str,
-        is_counted: bool,
+        right: Option<GuessCount>,
     ) -> Result<i64> {
-        let Self::Stranger { all_strangers: all, this_network: here } =
-            Self::stranger(cx, canonical)
-        else {
-            return Ok(0);
-        };
+        let subject = Self::stranger(cx, canonical);
         // In the order in which a try is spent, to prevent a deadlock of the two.
-        let failed = throttle::clear_failures(tx, &here).await?;
-        throttle::clear_failures(tx, &all).await?;
-        let right = is_counted
-            && failed.iter().any(|code| code.is_kind(ThrottleKind::Code) && code.spent > 0);
-        let failed: i64 = failed.iter().map(|counter| counter.spent).sum();
-        Ok(failed - i64::from(right))
+        let failed = throttle::clear_failures(tx, subject.own_counter()).await?;
+        let is_counted =
+            failed.iter().any(|code| code.is_kind(ThrottleKind::Code) && code.spent > 0);
+        let mut failed: i64 = failed.iter().map(|counter| counter.spent).sum();
+        if let Some(count) = right {
+            failed -= i64::from(is_counted);
+            subject.refund_for_all(cx, tx, ThrottleKind::Code, count).await?;
+        }
+        Ok(failed)
     }
 
     /// Guesses at one code: fewer for strangers while the site's guess budget is spent.
@@ -291,11 +321,11 @@ async fn charge_both_counters(
     kind: ThrottleKind,
     cost: Cost,
 ) -> Result<Option<GuessCount>> {
-    let spent = throttle::charge_delays(tx, [here, all], kind, cost, cx.now).await?;
+    let spent = throttle::charge_delays(tx, [here, all], delay_use(cx, kind, cost)).await?;
     let too_many = match spent {
         [Some(own), Some(spent)] => {
             let tally = GuessCount { own, all_strangers: Some(spent) };
-            if cost == Cost::Nothing || also_counts_globally(cx, kind, tally) {
+            if cost == Cost::Nothing || tally.counted_for_all(cx, kind) {
                 return Ok(Some(tally));
             }
             throttle::refund_quota(tx, all, kind).await?;
@@ -311,10 +341,9 @@ async fn charge_both_counters(
     Ok(None)
 }
 
-/// Whether a network's try also counted for all strangers: its first few do, and each one while strangers wait.
-fn also_counts_globally(cx: &Cx, kind: ThrottleKind, count: GuessCount) -> bool {
-    count.own <= cx.settings.network_share
-        || count.all_strangers.is_some_and(|all| all > DelayPolicy::of(cx, kind).free)
+/// A use of a person's delay.
+fn delay_use(cx: &Cx, kind: ThrottleKind, cost: Cost) -> DelayUse {
+    DelayUse { kind, cost, highest: DelayPolicy::of(cx, kind).longest_after(), now: cx.now }
 }
 
 /// The number of failures without a wait, and the waits after them.
@@ -341,6 +370,14 @@ impl DelayPolicy {
         }
     }
 
+    /// The failures after which the wait is the longest. A day without a failure takes one off these at most, so that waits
+    /// become shorter a day after an attack, however long it lasted.
+    fn longest_after(&self) -> i64 {
+        let wait = |doublings: u32| self.first_wait.saturating_mul(1_u32 << doublings);
+        let doublings = (0..20).find(|doublings| wait(*doublings) >= self.longest_wait);
+        self.free.saturating_add(i64::from(doublings.unwrap_or(20)))
+    }
+
     /// The end of the wait after the `spent`-th failure, if that is beyond the free ones: the first wait, doubling up to the
     /// longest.
     fn delay_after(&self, spent: i64, now: Timestamp) -> Option<Timestamp> {
@@ -365,5 +402,7 @@ mod tests {
             [9, 10, 11, 12, 13, 14, 15, 99].map(wait),
             [None, Some(1), Some(2), Some(4), Some(8), Some(16), Some(24), Some(24)]
         );
+        assert_eq!(limits.longest_after(), 15);
+        assert_eq!(DelayPolicy { longest_wait: hour, ..limits }.longest_after(), 10);
     }
 }

@@ -17,3 +17,4 @@ mod paused_guesses;
 mod second_step;
 mod secrets;
 mod sessions;
+mod stranger_delays;
