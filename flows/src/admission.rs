@@ -18,7 +18,7 @@ use crate::{
     attempt::{self, Attempt, AttemptLookup, BrowserContext, Purpose},
     device,
     email::EmailAddress,
-    network::{self, AuditSubject, RateLimited},
+    network::{self, AuditSubject, CountedFailure, RateLimited},
     session,
 };
 
@@ -74,11 +74,11 @@ impl Admission {
         cx: &Cx,
         is_stranger: bool,
         about: impl AsyncFnOnce() -> Result<AuditSubject>,
-    ) -> Result<Self> {
+    ) -> Result<std::result::Result<CountedFailure, RateLimited>> {
         if !is_stranger {
-            return Ok(Self::Admitted);
+            return Ok(Ok(CountedFailure::none()));
         }
-        Ok(network::count_failure(cx, about).await?.map_or(Self::Admitted, Self::Paused))
+        network::count_failure(cx, about).await
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use store::{EphemeralCounters, HitResult, Timestamp, UserId};
+use store::{CommitTracker, EphemeralCounters, HitResult, Timestamp, UserId};
 
 pub use self::prefix::{Network, NetworkSize};
 use crate::{
@@ -103,13 +103,51 @@ pub async fn count_post(cx: &Cx) -> Result<Option<RateLimited>> {
     count(cx, LimitKind::Posts, async || Ok(AuditSubject::default())).await
 }
 
+/// A failure that was counted before anything was checked. It is given back when this is dropped, so that a client that goes
+/// away before its guess is judged leaves no failure behind.
+#[must_use]
+pub(crate) struct CountedFailure {
+    /// The request; none where nothing was counted, or nothing is to be given back any more.
+    cx: Option<Cx>,
+}
+
+impl CountedFailure {
+    /// Nothing was counted.
+    pub(crate) const fn none() -> Self {
+        Self { cx: None }
+    }
+
+    /// It was a failure.
+    pub(crate) fn keep(mut self) {
+        self.cx = None;
+    }
+
+    /// It was none.
+    pub(crate) async fn refund(mut self) {
+        if let Some(cx) = self.cx.take() {
+            refund(&cx, LimitKind::Failures, 1).await;
+        }
+    }
+}
+
+impl Drop for CountedFailure {
+    fn drop(&mut self) {
+        if let Some(cx) = self.cx.take() {
+            CommitTracker::start_detached(async move { refund(&cx, LimitKind::Failures, 1).await });
+        }
+    }
+}
+
 /// Counts a failure before anything is checked; returns the limit when one of the request's networks is rate limited, and
 /// then nothing is checked. `about` is called only when that is recorded in the trail.
 pub(crate) async fn count_failure(
     cx: &Cx,
     about: impl AsyncFnOnce() -> Result<AuditSubject>,
-) -> Result<Option<RateLimited>> {
-    count(cx, LimitKind::Failures, about).await
+) -> Result<std::result::Result<CountedFailure, RateLimited>> {
+    Ok(match count(cx, LimitKind::Failures, about).await? {
+        Some(limit) => Err(limit),
+        None => Ok(CountedFailure { cx: Some(cx.clone()) }),
+    })
 }
 
 /// Counts a post of a known device of an account, or of a person who has proven both steps. They have a limit of their own;
@@ -126,11 +164,6 @@ pub(crate) async fn count_account_post(cx: &Cx, account: &keys::AccountKey) -> O
             Some(RateLimited { size, until: cx.now.plus(after) })
         }
     }
-}
-
-/// Gives back a failure that turned out to be none.
-pub(crate) async fn refund_failure(cx: &Cx) {
-    refund(cx, LimitKind::Failures, 1).await;
 }
 
 /// Gives back what a completed sign-in used: its posts, and this person's failures from here during it.

@@ -41,6 +41,22 @@ impl CommitTracker {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Error> {
         Self::mark_begun();
+        Self::run_detached(work).await
+    }
+
+    /// The same for work that commits nothing which its caller's outcome depends on. What it returns to a caller that was
+    /// dropped is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The runtime is shut down before the work ends.
+    ///
+    /// # Panics
+    ///
+    /// If the work panics.
+    pub async fn run_detached<T: Send + 'static>(
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
         let tracker = CURRENT.try_with(Self::clone).unwrap_or_default();
         let task = async move { tracker.track(work).await };
         match tokio::spawn(task.in_current_span()).await {
@@ -50,6 +66,13 @@ impl CommitTracker {
                 let ended = std::io::Error::other("the runtime was shut down");
                 Err(Error::CommitUnknown(sqlx::Error::Io(ended)))
             }
+        }
+    }
+
+    /// Starts `work` that no caller waits for. While the runtime is shut down it is not done.
+    pub fn start_detached(work: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(work.in_current_span());
         }
     }
 

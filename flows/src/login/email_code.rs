@@ -142,9 +142,10 @@ async fn judge(
     };
     let is_stranger = post.throttle_subject.is_stranger();
     let about = async || Ok(post.audit_subject());
-    if let Admission::Paused(rate_limited) = Admission::for_guess(cx, is_stranger, about).await? {
-        return Ok(Answer::Show(id, Some(Refusal::NetworkPaused(rate_limited))));
-    }
+    let failure = match Admission::for_guess(cx, is_stranger, about).await? {
+        Ok(failure) => failure,
+        Err(limit) => return Ok(Answer::Show(id, Some(Refusal::NetworkPaused(limit)))),
+    };
     let charged = charge::charge_guess(cx, post, &code).await?;
     let verdict = match &charged {
         Err(refusal) => Verdict::Refused(*refusal),
@@ -155,9 +156,10 @@ async fn judge(
     work.charged = charge.and_then(|charge| charge.spent);
     let answer = apply_verdict(&work, post, charge, verdict).await;
     // A completed sign-in gives back what the person's counters have: so the network is charged in the same cases.
-    let failed = work.charged.is_some() && !is_refunded(verdict);
-    if is_stranger && !failed {
-        network::refund_failure(cx).await;
+    if work.charged.is_some() && !is_refunded(verdict) {
+        failure.keep();
+    } else {
+        failure.refund().await;
     }
     if let Some(failures) = work.failures.get() {
         network::refund_sign_in(cx, *failures).await;

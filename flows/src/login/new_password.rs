@@ -1,7 +1,7 @@
 //! The change of password that a forced reset requires (decision 6): after both steps, before anything is issued.
 
 use keys::{HashingCaller, Password};
-use store::UserId;
+use store::{CommitTracker, UserId};
 
 use super::{
     Answer, apply, apply::UnitOfWork, find_own_attempt, machine::Input, record_out_of_turn,
@@ -67,15 +67,20 @@ pub async fn post(
         Ok(hash) => (Some(hash), None),
         Err(bad) => (None, Some(bad)),
     };
-    let mut work = UnitOfWork::for_row(cx, browser_context, loaded);
-    work.new_password = hash;
-    let state = loaded.state.clone();
-    let input = Input::NewPassword(NewPasswordChecked { user, refusal: refused });
-    let outcome = cx.db.write(async |tx| apply::run(&work, tx, state, input).await).await;
-    if let Some(failures) = work.failures.get() {
-        network::refund_sign_in(cx, *failures).await;
-    }
-    show_on_conflict(loaded.row.id, outcome)
+    let (cx, browser_context, loaded) = (cx.clone(), browser_context.clone(), loaded.clone());
+    // To the end even if the client disconnects: a sign-in that is committed gives its network back what it used.
+    CommitTracker::run_to_completion(async move {
+        let mut work = UnitOfWork::for_row(&cx, &browser_context, &loaded);
+        work.new_password = hash;
+        let state = loaded.state.clone();
+        let input = Input::NewPassword(NewPasswordChecked { user, refusal: refused });
+        let outcome = cx.db.write(async |tx| apply::run(&work, tx, state, input).await).await;
+        if let Some(failures) = work.failures.get() {
+            network::refund_sign_in(&cx, *failures).await;
+        }
+        show_on_conflict(loaded.row.id, outcome)
+    })
+    .await?
 }
 
 /// The password, and the hashing caller: both steps are proven.

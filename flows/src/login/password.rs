@@ -5,7 +5,7 @@
 //! claims to be a known device of the typed address costs a statement more, and only its owner's browser has such a claim.
 
 use keys::{HasherBusy, HashingCaller, HashingPermit, Password, PasswordHash};
-use store::{Timestamp, Tx, throttle::ThrottleKind, user::UserWithPassword};
+use store::{CommitTracker, Timestamp, Tx, throttle::ThrottleKind, user::UserWithPassword};
 
 use super::{
     Answer, answer_stale, apply,
@@ -22,7 +22,7 @@ use crate::{
     audit::{self, event, outcome::PasswordOutcome},
     email::EmailAddress,
     mail::{self, GuessKind, WrongGuessesMail},
-    network::{self, AuditSubject},
+    network::{AuditSubject, CountedFailure, RateLimited},
 };
 
 /// A checked address and password. Only this file constructs one.
@@ -55,7 +55,8 @@ impl PasswordChecked {
     }
 }
 
-/// Checks a posted password.
+/// Checks a posted password. A client that disconnects while it waits for a permit to hash is forgotten; afterwards the post is
+/// judged to the end, so that what it was charged, and what it is given back, belong together.
 pub async fn post(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -77,28 +78,47 @@ pub async fn post(
     }
     // Networks are checked before the pool, and admission to the pool before any look-up: a full pool rejects before the
     // request costs a query.
-    let is_counted = throttle_subject.is_stranger();
-    let about = async || audit_subject(cx, browser_context, name).await;
-    if let Admission::Paused(rate_limited) = Admission::for_guess(cx, is_counted, about).await? {
-        return Ok(Answer::RateLimited { attempt: name.to_owned(), rate_limited });
-    }
-    let outcome = match cx.hasher.admit(caller).await {
-        Ok(slot) => {
-            judge_admitted(
-                cx,
-                browser_context,
-                name,
-                TypedCredentials { email, password, throttle_subject: &throttle_subject },
-                slot,
-            )
-            .await
+    let failure =
+        match count_failure(cx, browser_context, name, throttle_subject.is_stranger()).await? {
+            Ok(failure) => failure,
+            Err(rate_limited) => {
+                return Ok(Answer::RateLimited { attempt: name.to_owned(), rate_limited });
+            }
+        };
+    let slot = match cx.hasher.admit(caller).await {
+        Ok(slot) => slot,
+        Err(full) => {
+            failure.refund().await;
+            return Ok(busy_answer(name, full));
         }
-        Err(full) => Ok(Judgement::without_failure(busy_answer(name, full))),
     };
-    if is_counted && !matches!(outcome, Ok(Judgement { failed: true, .. })) {
-        network::refund_failure(cx).await;
-    }
-    outcome.map(|judgement| judgement.answer)
+    let (cx, browser_context, name) = (cx.clone(), browser_context.clone(), name.to_owned());
+    let typed = TypedCredentials { email: email.clone(), password, throttle_subject };
+    CommitTracker::run_to_completion(async move {
+        let outcome = judge_admitted(&cx, &browser_context, &name, typed, slot).await;
+        match outcome {
+            Ok(Judgement { failed: true, .. }) => failure.keep(),
+            Ok(_) | Err(_) => failure.refund().await,
+        }
+        outcome.map(|judgement| judgement.answer)
+    })
+    .await?
+}
+
+/// Counts a failure of a stranger's network. Also if the client disconnects meanwhile: only what was counted in full can be
+/// given back.
+async fn count_failure(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+    is_stranger: bool,
+) -> Result<std::result::Result<CountedFailure, RateLimited>> {
+    let (cx, browser_context, name) = (cx.clone(), browser_context.clone(), name.to_owned());
+    CommitTracker::run_detached(async move {
+        let about = async || audit_subject(&cx, &browser_context, &name).await;
+        Admission::for_guess(&cx, is_stranger, about).await
+    })
+    .await?
 }
 
 /// The subject, with the client, of a post that is not checked, for the trail.
@@ -121,10 +141,10 @@ fn busy_answer(name: &str, full: HasherBusy) -> Answer {
 }
 
 /// What was typed, and the throttle subject of the browser for that address.
-struct TypedCredentials<'a> {
-    email: &'a EmailAddress,
+struct TypedCredentials {
+    email: EmailAddress,
     password: Option<Password>,
-    throttle_subject: &'a ThrottleSubject,
+    throttle_subject: ThrottleSubject,
 }
 
 /// The result of checking a post.
@@ -144,7 +164,7 @@ async fn judge_admitted(
     cx: &Cx,
     browser_context: &BrowserContext,
     name: &str,
-    TypedCredentials { email, password, throttle_subject }: TypedCredentials<'_>,
+    TypedCredentials { email, password, throttle_subject }: TypedCredentials,
     slot: HashingPermit,
 ) -> Result<Judgement> {
     let mut conn = cx.db.read().await?;
@@ -164,7 +184,11 @@ async fn judge_admitted(
         store::user::look_up_address(&mut conn, canonical, counters, ThrottleKind::Password)
             .await?;
     drop(conn);
-    let person = TypedPerson { email, known_user: found.person(), throttle_subject };
+    let person = TypedPerson {
+        email: &email,
+        known_user: found.person(),
+        throttle_subject: &throttle_subject,
+    };
     // Only a read, the same for every address: the charge decides.
     let (compared, renewal) = match found.waits_until.filter(|until| *until > cx.now) {
         Some(until) => {
