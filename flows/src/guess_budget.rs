@@ -24,18 +24,38 @@ const SHARDS: u8 = 16;
 /// The key of the counter for the whole site.
 const SITE: &[u8] = b"site";
 
+/// Wrong codes of one account in a day that count for the site. What one account can lose is held by its own counters; the
+/// budget is about guesses at many.
+const MOST_OF_ONE_ACCOUNT: i64 = 15;
+
 /// What was counted of one challenge: without a limit, because no challenge is a day old.
 const CHALLENGE_COUNTER: Quota =
     Quota { kind: ThrottleKind::BudgetedGuess, limit: i64::MAX, window: DAY };
 
-/// Counts a wrong code, for the site and for its challenge.
-pub(crate) async fn count_wrong_code(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
-    wrong_code::add(tx, shard(cx), 1, cx.now).await?;
-    throttle::charge_quota(tx, challenge.uuid().as_bytes(), CHALLENGE_COUNTER, cx.now).await?;
+/// What was counted of one account. Nothing of it is given back: otherwise an owner who guesses wrongly and then signs in could
+/// spend the site's budget again and again.
+const ACCOUNT_COUNTER: Quota =
+    Quota { kind: ThrottleKind::BudgetedGuess, limit: MOST_OF_ONE_ACCOUNT, window: DAY };
+
+/// Counts a wrong code of a stranger, for its challenge, its account and, unless that has had its most, the site.
+pub(crate) async fn count_wrong_code(
+    cx: &Cx,
+    tx: &mut Tx,
+    challenge: ChallengeId,
+    account: &[u8],
+) -> Result<()> {
+    let challenge = challenge.uuid();
+    let challenge = challenge.as_bytes().as_slice();
+    let counters = [(challenge, CHALLENGE_COUNTER), (account, ACCOUNT_COUNTER)];
+    if throttle::charge_quotas(tx, counters, cx.now).await? == [true; 2] {
+        wrong_code::add(tx, shard(cx), 1, cx.now).await?;
+    } else {
+        throttle::refund_quota(tx, challenge, CHALLENGE_COUNTER.kind).await?;
+    }
     Ok(())
 }
 
-/// Takes back the wrong codes of a challenge when it was answered: they were its owner's and not an attacker's. Called once
+/// Takes back for the site the wrong codes of a challenge when it was answered: they were its owner's and not an attacker's. Called once
 /// for each challenge.
 pub(crate) async fn refund_challenge(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
     let counted =

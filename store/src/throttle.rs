@@ -21,7 +21,8 @@ pub enum ThrottleKind {
     SendDay,
     /// Guesses of strangers at a person's codes in a day, while the site's guess budget is spent.
     StrangerCodeDay,
-    /// Wrong codes of one challenge that the site's guess budget has counted.
+    /// Wrong codes of one challenge that the site's guess budget has counted; with the key of a person, of all their
+    /// challenges in a day.
     BudgetedGuess,
     /// Notices to a person about wrong passwords.
     PasswordNotice,
@@ -305,27 +306,27 @@ pub async fn charge_quota(
     Ok(taken.is_some())
 }
 
-/// Charges two quotas of a key by one; returns which of them had one left, in their order. If only one had, the caller
-/// refunds it.
+/// Charges two different quotas by one, each of a key; returns which of them had one left, in their order. If only one had,
+/// the caller refunds it.
 pub async fn charge_quotas(
     sql: &mut impl Sql,
-    key: &[u8],
-    quotas: [Quota; 2],
+    quotas: [(&[u8], Quota); 2],
     now: Timestamp,
 ) -> Result<[bool; 2]> {
-    let [one, two] = quotas;
-    let taken: Vec<(String,)> = sql
-        .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, 1, $4, 0), ($1, $3, 1, $4, 0)
+    let [(key, one), (other_key, two)] = quotas;
+    let taken: Vec<(Vec<u8>, String)> = sql
+        .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, 1, $5, 0), ($3, $4, 1, $5, 0)
             ON CONFLICT (key, kind) DO UPDATE SET
-                spent = CASE WHEN throttles.since <= CASE WHEN throttles.kind = $2 THEN $5 ELSE $6 END
+                spent = CASE WHEN throttles.since <= CASE WHEN throttles.key = $1 AND throttles.kind = $2 THEN $6 ELSE $7 END
                              THEN 1 ELSE throttles.spent + 1 END,
-                since = CASE WHEN throttles.since <= CASE WHEN throttles.kind = $2 THEN $5 ELSE $6 END
-                             THEN $4 ELSE throttles.since END
-            WHERE throttles.spent < CASE WHEN throttles.kind = $2 THEN $7 ELSE $8 END
-               OR throttles.since <= CASE WHEN throttles.kind = $2 THEN $5 ELSE $6 END
-            RETURNING kind")
+                since = CASE WHEN throttles.since <= CASE WHEN throttles.key = $1 AND throttles.kind = $2 THEN $6 ELSE $7 END
+                             THEN $5 ELSE throttles.since END
+            WHERE throttles.spent < CASE WHEN throttles.key = $1 AND throttles.kind = $2 THEN $8 ELSE $9 END
+               OR throttles.since <= CASE WHEN throttles.key = $1 AND throttles.kind = $2 THEN $6 ELSE $7 END
+            RETURNING key, kind")
         .bind(key.to_vec())
         .bind(one.kind.as_str())
+        .bind(other_key.to_vec())
         .bind(two.kind.as_str())
         .bind(now)
         .bind(now.minus(one.window))
@@ -334,7 +335,9 @@ pub async fn charge_quotas(
         .bind(two.limit)
         .fetch_all()
         .await?;
-    Ok(quotas.map(|quota| taken.iter().any(|(kind,)| kind == quota.kind.as_str())))
+    Ok(quotas.map(|(wanted, quota)| {
+        taken.iter().any(|(key, kind)| key == wanted && kind == quota.kind.as_str())
+    }))
 }
 
 /// Refunds one that was charged in the same transaction.

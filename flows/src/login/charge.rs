@@ -1,22 +1,27 @@
 //! Charging a guess at a code before it is compared: one try of the person; while the site's guess budget is spent also one
 //! of the strangers' daily quota; and for a mailed code one of the challenge. All of them or none.
+//!
+//! What a wrong code counts beyond that, in the site's guess budget, and the notice to its person are written in the same
+//! transaction: a guess whose verdict is never applied has counted all the same.
 
-use store::{ChallengeId, Timestamp, Tx, throttle::ThrottleKind};
+use store::{Timestamp, Tx, throttle::ThrottleKind};
 
 use super::{
     code_post::CodePost,
+    code_window::{CodeValidity, derive_code, validity},
     refusal::{CodeRefusal, MailRefusal, Refusal},
     throttle_subject::{ChargeResult, GuessCount, ThrottleSubject},
 };
-use crate::{Cx, Result};
+use crate::{
+    Cx, Result, guess_budget,
+    mail::{self, GuessKind, WrongGuessesMail},
+};
 
 /// A guess at a mailed code that may be compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChargedGuess {
     /// Tries at the challenge that are left afterwards.
     pub(super) tries_left: i64,
-    /// Whether strangers wait from now on, unless the guess is right.
-    pub(super) starts_delay: bool,
     /// What was spent: nothing if this very guess was checked before.
     pub(super) spent: Option<GuessCount>,
 }
@@ -67,33 +72,63 @@ pub(super) async fn charge_guess(
 ) -> Result<Result<ChargedGuess, Refusal>> {
     let challenge = &post.challenge;
     let tag = cx.root.guess_tag(&challenge.key_id, challenge.id, guess)?;
+    let code = derive_code(cx, challenge)?;
     cx.db
         .write(async |tx| {
-            charge_person_and_challenge(cx, tx, &post.throttle_subject, challenge.id, &tag).await
+            let charged = charge_person_and_challenge(cx, tx, post, &tag).await?;
+            if let Ok(ChargedGuess { spent: Some(count), .. }) = charged {
+                // Now the guess is charged, so it may be compared.
+                count_guess(cx, tx, post, count, code.matches(guess)).await?;
+            }
+            Ok(charged)
         })
         .await
+}
+
+/// Begins the waits after a guess, and counts a wrong one: in the site's guess budget, and with a notice if strangers now wait.
+async fn count_guess(
+    cx: &Cx,
+    tx: &mut Tx,
+    post: &CodePost,
+    count: GuessCount,
+    is_right: bool,
+) -> Result<()> {
+    let (challenge, throttle_subject) = (&post.challenge, &post.throttle_subject);
+    let begun = throttle_subject.start_delays(cx, tx, ThrottleKind::Code, count).await?;
+    if is_right {
+        return Ok(());
+    }
+    // The budget does not affect known devices, so they spend nothing of it; nor does a guess at a code that is useless: its
+    // challenge was answered before, and could not take it back, or it is past its cap.
+    let is_useless =
+        challenge.completed_at.is_some() || validity(cx, challenge) == CodeValidity::Expired;
+    if let ThrottleSubject::Stranger { all_strangers, .. } = throttle_subject
+        && !is_useless
+    {
+        guess_budget::count_wrong_code(cx, tx, challenge.id, all_strangers).await?;
+    }
+    if begun {
+        let notice = WrongGuessesMail { user: Some(challenge.user_id), tried: GuessKind::Code };
+        let canonical = post.person.user.counter_name();
+        mail::warn_once_a_day(cx, tx, notice, &canonical, post.client_id()).await?;
+    }
+    Ok(())
 }
 
 async fn charge_person_and_challenge(
     cx: &Cx,
     tx: &mut Tx,
-    throttle_subject: &ThrottleSubject,
-    id: ChallengeId,
+    post: &CodePost,
     tag: &str,
 ) -> Result<Result<ChargedGuess, Refusal>> {
+    let (throttle_subject, id) = (&post.throttle_subject, post.challenge.id);
     let tries = throttle_subject.code_tries(cx);
     let refusal = match charge_person(cx, tx, throttle_subject).await? {
         PersonCharge::Paused(until) => return Ok(Err(CodeRefusal::Paused(until).into())),
         PersonCharge::DailyQuotaSpent(until) => CodeRefusal::Paused(until).into(),
         PersonCharge::Charged(tally) => {
             if let Some(used) = store::email_challenge::charge_guess(tx, id, tag, tries).await? {
-                let pauses =
-                    throttle_subject.start_delays(cx, tx, ThrottleKind::Code, tally).await?;
-                return Ok(Ok(ChargedGuess {
-                    tries_left: tries - used,
-                    starts_delay: pauses,
-                    spent: Some(tally),
-                }));
+                return Ok(Ok(ChargedGuess { tries_left: tries - used, spent: Some(tally) }));
             }
             // Nothing was spent on the challenge, so nothing is spent on the person.
             refund_person(cx, tx, throttle_subject, tally).await?;
@@ -102,9 +137,7 @@ async fn charge_person_and_challenge(
     };
     let row = store::email_challenge::by_id(tx, id).await?;
     Ok(match row.filter(|row| row.tried.contains(tag)) {
-        Some(row) => {
-            Ok(ChargedGuess { tries_left: tries - row.tries, starts_delay: false, spent: None })
-        }
+        Some(row) => Ok(ChargedGuess { tries_left: tries - row.tries, spent: None }),
         None => Err(refusal),
     })
 }

@@ -1,7 +1,7 @@
 //! The second step by e-mail: six digits, derived and never stored (decision 3).
 //!
 //! ```text
-//! posted ─▶ six digits? ─▶ charged to person and challenge (one commit) ─▶ derived and compared ─▶ applied (one commit)
+//! posted ─▶ six digits? ─▶ charged to person and challenge, counted if wrong (one commit) ─▶ verdict ─▶ applied (one commit)
 //! ```
 //!
 //! Nothing stores an expiry: a code is valid until min(last acceptance by the mail server + window, first issue + 2 ×
@@ -17,7 +17,7 @@ use store::{
 use super::{
     Answer, apply,
     apply::UnitOfWork,
-    charge::{self, ChargedGuess},
+    charge,
     code_post::CodePost,
     code_window::{CodeValidity, derive_code, validity},
     follow,
@@ -34,8 +34,6 @@ use crate::{
     admission::Admission,
     attempt::{self, Attempt, AttemptLookup, BrowserContext, LoadedAttempt},
     audit::{self, event, outcome::CodeOutcome},
-    guess_budget,
-    mail::{self, GuessKind, WrongGuessesMail},
     network,
 };
 
@@ -151,10 +149,9 @@ async fn judge(
         Err(refusal) => Verdict::Refused(*refusal),
         Ok(charge) => compare(cx, browser_context, post, &code, charge.tries_left).await?,
     };
-    let charge = charged.ok();
     let mut work = UnitOfWork::for_post(cx, browser_context, post);
-    work.charged = charge.and_then(|charge| charge.spent);
-    let answer = apply_verdict(&work, post, charge, verdict).await;
+    work.charged = charged.ok().and_then(|charge| charge.spent);
+    let answer = apply_verdict(&work, post, verdict).await;
     // A completed sign-in gives back what the person's counters have: so the network is charged in the same cases.
     if work.charged.is_some() && !is_refunded(verdict) {
         failure.keep();
@@ -168,12 +165,7 @@ async fn judge(
 }
 
 /// Applies the verdict, and records the check.
-async fn apply_verdict(
-    work: &UnitOfWork<'_>,
-    post: &CodePost,
-    charge: Option<ChargedGuess>,
-    verdict: Verdict,
-) -> Result<Answer> {
+async fn apply_verdict(work: &UnitOfWork<'_>, post: &CodePost, verdict: Verdict) -> Result<Answer> {
     let (cx, challenge) = (work.cx, &post.challenge);
     let owner = ProofOwner { user: challenge.user_id, epoch: challenge.epoch };
     let checked =
@@ -182,9 +174,6 @@ async fn apply_verdict(
     cx.db
         .write(async |tx| {
             record_verdict(cx, tx, post, verdict).await?;
-            if let Some(charge) = charge {
-                count_guess(cx, tx, post, charge, verdict).await?;
-            }
             apply::run(work, tx, state, Input::Second(checked)).await
         })
         .await
@@ -193,33 +182,6 @@ async fn apply_verdict(
 /// Whether the try is given back, because the code was accepted.
 const fn is_refunded(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Right(CodeValidity::Valid))
-}
-
-/// Counts a wrong guess beyond its own counters: in the site's guess budget, and with a notice if strangers now wait.
-async fn count_guess(
-    cx: &Cx,
-    tx: &mut Tx,
-    post: &CodePost,
-    charge: ChargedGuess,
-    verdict: Verdict,
-) -> Result<()> {
-    let challenge = &post.challenge;
-    // The budget does not affect known devices, so they spend nothing of it; nor does a repeated guess, nor one at a
-    // challenge that was answered before, which is useless and could not be taken back.
-    let answered = challenge.completed_at.is_some();
-    if audit_outcome(verdict) == CodeOutcome::Wrong
-        && charge.spent.is_some()
-        && post.throttle_subject.is_stranger()
-        && !answered
-    {
-        guess_budget::count_wrong_code(cx, tx, challenge.id).await?;
-    }
-    if charge.starts_delay && !matches!(verdict, Verdict::Right(_)) {
-        let notice = WrongGuessesMail { user: Some(challenge.user_id), tried: GuessKind::Code };
-        let canonical = post.person.user.counter_name();
-        mail::warn_once_a_day(cx, tx, notice, &canonical, post.client_id()).await?;
-    }
-    Ok(())
 }
 
 /// Compares, outside a transaction.

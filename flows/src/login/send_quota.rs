@@ -18,7 +18,7 @@ pub(super) async fn charge_send(
         return Ok(CodeRequest::Paused);
     }
     let (key, quotas) = (throttle_subject.mail_counter(), mail_quotas(cx));
-    let taken = throttle::charge_quotas(tx, key, quotas, cx.now).await?;
+    let taken = throttle::charge_quotas(tx, quotas.map(|quota| (key, quota)), cx.now).await?;
     if taken == [true; 2] {
         return Ok(CodeRequest::Queued);
     }

@@ -96,6 +96,64 @@ async fn unjudged_guess_is_not_charged(engine: Engine) {
     assert_eq!(tries, spent[0].0);
 }
 
+/// One account's owner, who guesses wrongly in one browser and signs in with another, again and again, spends little of what
+/// the site has.
+#[apply(both_engines)]
+async fn one_account_spends_little_budget(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    for (name, value) in [
+        ("code_failures", "1000"),
+        ("network_share", "1000"),
+        ("sends_per_day", "1000"),
+        ("sends_per_hour", "1000"),
+    ] {
+        app.set_setting(&format!("sign_in.{name}"), value).await;
+    }
+    let mut sums = Vec::new();
+    for _ in 0..5 {
+        let second = browser_from(&app, "203.0.113.9");
+        let (page, code, _) = second.sign_in_to_code_page(&app, &client, &patient).await;
+        for nth in 0..5 {
+            second.submit_code(&page, &wrong_code(&code, nth)).await;
+        }
+        browser_from(&app, "203.0.113.9").sign_in(&app, &client, &patient).await;
+        sums.push(refresh_wrong_codes(&app).await);
+    }
+    assert_eq!(sums, [5, 10, 15, 15, 15]);
+    // What the one account has spent is no other's.
+    let other = app.patient("Hemi").await;
+    let thief = browser_from(&app, "203.0.113.9");
+    let (page, code, _) = thief.sign_in_to_code_page(&app, &client, &other).await;
+    thief.submit_code(&page, &wrong_code(&code, 0)).await;
+    assert_eq!(refresh_wrong_codes(&app).await, 16);
+}
+
+/// A guess whose verdict is never applied has counted for the site, and its person is warned: both are written with the charge.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guess_without_verdict_counts_and_warns() {
+    let app = behind_a_proxy(Engine::Postgres).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set_setting("sign_in.code_failures", "3").await;
+    let thief = browser_from(&app, "203.0.113.9");
+    let (page, code, _) = thief.sign_in_to_code_page(&app, &client, &patient).await;
+    for nth in 0..2 {
+        thief.submit_code(&page, &wrong_code(&code, nth)).await;
+    }
+    let held =
+        BlockingTx::open(app.replica_db().clone(), "LOCK TABLE audit IN EXCLUSIVE MODE").await;
+    // Its verdict waits for the lock, and fails.
+    let unjudged = thief.submit_code(&page, &wrong_code(&code, 2)).await;
+    assert_eq!(unjudged.status, 503, "{}", unjudged.text());
+    held.commit().await;
+    assert_eq!(refresh_wrong_codes(&app).await, 3);
+    let paused = thief.submit_code(&page, &wrong_code(&code, 2)).await;
+    assert_eq!(paused.status, 429, "{}", paused.text());
+    assert_eq!(refresh_wrong_codes(&app).await, 3);
+    let notices = "SELECT COUNT(*) FROM jobs WHERE kind = 'mail.wrong_guesses'";
+    assert_eq!(app.count(notices).await, 1);
+}
+
 /// Otherwise an attacker who disconnects between the charge and the verdict guesses past the budget: the same code, posted
 /// again, is not charged again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -122,6 +122,58 @@ async fn queue_refusal_is_not_counted(engine: Engine) {
     assert_eq!(status_of_last(12, &app, &client).await, 429);
 }
 
+/// People whose right password is on its way when their connection ends, at any moment, do not shut their address for those who
+/// share it.
+#[apply(both_engines)]
+async fn dropped_right_passwords_leave_no_failures(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set_setting("sign_in.network_failures_ipv4", "10").await;
+    let mut dropped = 0;
+    for nth in 0..40_u64 {
+        let browser = browser_from(&app, "203.0.113.1");
+        let (page, _) = browser.open_sign_in_page(&client).await;
+        let form = page.form().with("email", &patient.email).with("password", &patient.password);
+        let post = tokio::spawn(async move { browser.try_post(&form, "continue").await });
+        // From before the request is read to after it is answered.
+        tokio::time::sleep(Duration::from_millis(nth % 20 * 5)).await;
+        post.abort();
+        dropped += u32::from(post.await.is_err_and(|ended| ended.is_cancelled()));
+    }
+    assert!(dropped > 10, "{dropped} of 40");
+    until_equal("callers that hash", 0, async || app.app().hasher.stats().admitted).await;
+    for nth in 0..10 {
+        let neighbour = browser_from(&app, "203.0.113.1");
+        let email = format!("{nth}@patients.example");
+        assert_eq!(guess(&neighbour, &client, &email).await, 200, "failure {nth} of ten");
+    }
+    let last = guess(&browser_from(&app, "203.0.113.1"), &client, &patient.email).await;
+    assert_eq!(last, 429, "the failures of wrong passwords stay");
+}
+
+/// A client that leaves while it waits for a permit to hash gives its failure back, too, and its place in the queue.
+#[apply(both_engines)]
+async fn waiting_post_that_leaves_is_forgotten(engine: Engine) {
+    let hashing = HasherConfig { threads: 1, queue: 64, wait: Duration::from_mins(5) };
+    let app = TestApp::start_with(engine, Options { hashing, ..Options::default() }).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set_setting("sign_in.network_failures_ipv4", "10").await;
+    app.stop_clock_in_new_window();
+    let full = FullHashingPool::fill(&app).await;
+    for _ in 0..15 {
+        let browser = app.browser();
+        let (page, _) = browser.open_sign_in_page(&client).await;
+        let form = page.form().with("email", &patient.email).with("password", "not the password");
+        let post = tokio::spawn(async move { browser.try_post(&form, "continue").await });
+        until_equal("callers in the queue", [2, 0], async || app.app().hasher.waiting()).await;
+        post.abort();
+        until_equal("callers in the queue", [1, 0], async || app.app().hasher.waiting()).await;
+    }
+    full.release().await;
+    assert_eq!(status_of_last(10, &app, &client).await, 200);
+    assert_eq!(status_of_last(1, &app, &client).await, 429);
+}
+
 /// A full queue does not exempt posts that need no hash.
 #[apply(both_engines)]
 async fn other_posts_count_despite_full_queue(engine: Engine) {
