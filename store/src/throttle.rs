@@ -340,6 +340,57 @@ pub async fn charge_quotas(
     }))
 }
 
+/// The beginning of a window that is still open, of the quota of a row: `$3` and `$4` are the kinds.
+macro_rules! window_start {
+    () => {
+        "CASE WHEN throttles.kind = $3 THEN $6 ELSE $7 END"
+    };
+}
+
+/// Charges two kinds of quotas by one, each for two different keys; returns the counts, by key and kind, of those that had one
+/// left. If not all had, the caller refunds these.
+pub async fn charge_shared_quotas(
+    sql: &mut impl Sql,
+    [(key, [one, two]), (other_key, [other_one, other_two])]: [(&[u8], [Quota; 2]); 2],
+    now: Timestamp,
+) -> Result<[[Option<i64>; 2]; 2]> {
+    let taken: Vec<(Vec<u8>, String, i64)> = sql
+        .q(concat!(
+            "INSERT INTO throttles (key, kind, spent, since, next_at) \
+             VALUES ($1, $3, 1, $5, 0), ($1, $4, 1, $5, 0), ($2, $3, 1, $5, 0), ($2, $4, 1, $5, 0) \
+             ON CONFLICT (key, kind) DO UPDATE SET spent = CASE WHEN throttles.since <= ",
+            window_start!(),
+            " THEN 1 ELSE throttles.spent + 1 END, since = CASE WHEN throttles.since <= ",
+            window_start!(),
+            " THEN $5 ELSE throttles.since END \
+             WHERE throttles.spent < CASE WHEN throttles.key = $1 \
+                 THEN CASE WHEN throttles.kind = $3 THEN $8 ELSE $9 END \
+                 ELSE CASE WHEN throttles.kind = $3 THEN $10 ELSE $11 END END \
+             OR throttles.since <= ",
+            window_start!(),
+            " RETURNING key, kind, spent"
+        ))
+        .bind(key.to_vec())
+        .bind(other_key.to_vec())
+        .bind(one.kind.as_str())
+        .bind(two.kind.as_str())
+        .bind(now)
+        .bind(now.minus(one.window))
+        .bind(now.minus(two.window))
+        .bind(one.limit)
+        .bind(two.limit)
+        .bind(other_one.limit)
+        .bind(other_two.limit)
+        .fetch_all()
+        .await?;
+    let count_of = |wanted: &[u8], quota: Quota| {
+        let is_wanted =
+            |row: &&(Vec<u8>, String, i64)| row.0 == wanted && row.1 == quota.kind.as_str();
+        taken.iter().find(is_wanted).map(|(_, _, spent)| *spent)
+    };
+    Ok([key, other_key].map(|key| [one, two].map(|quota| count_of(key, quota))))
+}
+
 /// Refunds one that was charged in the same transaction.
 pub async fn refund_quota(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind) -> Result<()> {
     sql.q("UPDATE throttles SET spent = spent - 1 WHERE key = $1 AND kind = $2 AND spent > 0")

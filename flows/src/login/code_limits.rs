@@ -29,6 +29,14 @@ pub(super) fn mail_quotas(cx: &Cx) -> [Quota; 2] {
     ]
 }
 
+/// The share of them that one network of strangers has: half of an hour's and a third of a day's, so that who asks for codes
+/// from one network does not use up what all have.
+pub(super) fn network_mail_quotas(cx: &Cx) -> [Quota; 2] {
+    let [hour, day] = mail_quotas(cx);
+    let share = |quota: Quota, parts: i64| Quota { limit: (quota.limit / parts).max(1), ..quota };
+    [share(hour, 2), share(day, 3)]
+}
+
 impl CodeLimits {
     /// Reads them.
     pub(super) async fn read(
@@ -51,9 +59,15 @@ impl CodeLimits {
             {
                 paused_until = paused_until.max(used_up_until(counter, quota));
             }
-            if counter.has_key(&[mails]) {
-                let quotas = mail_quotas(cx).map(|quota| used_up_until(counter, quota));
-                mails_used_up_until = mails_used_up_until.max(quotas[0]).max(quotas[1]);
+            let quotas = if counter.has_key(&[mails]) {
+                mail_quotas(cx)
+            } else if throttle_subject.is_stranger() && counter.has_key(&[own]) {
+                network_mail_quotas(cx)
+            } else {
+                continue;
+            };
+            for quota in quotas {
+                mails_used_up_until = mails_used_up_until.max(used_up_until(counter, quota));
             }
         }
         let is_later = |until: &Timestamp| *until > cx.now;

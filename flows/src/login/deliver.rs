@@ -36,8 +36,7 @@ pub(super) async fn open_challenge(
 ) -> Result<()> {
     let cx = work.cx;
     let Some(address) = work.user()?.email.clone() else { return Err(Error::Conflict) };
-    let throttle_subject = work.throttle_subject(tx).await?;
-    let outcome = send_quota::charge_send(cx, tx, &throttle_subject).await?;
+    let outcome = charge_send(work, tx).await?;
     let may_send = outcome == CodeRequest::Queued;
     let row = EmailChallenge {
         id: challenge.id,
@@ -85,8 +84,7 @@ pub(super) async fn send_again(
         // A double click: both posts were checked before the first one's mail was counted, and that mail is being sent.
         return record_requested(work, tx, &row, CodeRequest::OnItsWay).await;
     }
-    let throttle_subject = work.throttle_subject(tx).await?;
-    let outcome = send_quota::charge_send(cx, tx, &throttle_subject).await?;
+    let outcome = charge_send(work, tx).await?;
     if outcome != CodeRequest::Queued {
         return record_requested(work, tx, &row, outcome).await;
     }
@@ -96,6 +94,12 @@ pub(super) async fn send_again(
     }
     jobs::insert(cx, tx, CodeMail { challenge: row.id }, Some(&work.request.client_id)).await?;
     record_requested(work, tx, &row, CodeRequest::QueuedAgain).await
+}
+
+async fn charge_send(work: &UnitOfWork<'_>, tx: &mut Tx) -> Result<CodeRequest> {
+    let (cx, client) = (work.cx, &work.request.client_id);
+    let throttle_subject = work.throttle_subject(tx).await?;
+    send_quota::charge_send(cx, tx, &throttle_subject, work.user()?, client).await
 }
 
 async fn record_requested(

@@ -1,4 +1,5 @@
-//! The notice of sign-in attempts: so many passwords or codes were wrong that new browsers now wait.
+//! The notice of sign-in attempts: so many passwords or codes were wrong, or so many codes were not used, that new browsers now
+//! wait.
 
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub(crate) struct WrongGuessesMail {
     pub(crate) tried: GuessKind,
 }
 
-/// What was guessed so often that new browsers now wait.
+/// What was guessed, or asked for, so often that new browsers now wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum GuessKind {
@@ -37,6 +38,8 @@ pub(crate) enum GuessKind {
     Password,
     /// Codes, after the right password.
     Code,
+    /// Nothing: codes were asked for with the right password, and not used.
+    UnusedCodes,
 }
 
 const PASSWORDS: Wording = Wording {
@@ -57,10 +60,22 @@ const CODES: Wording = Wording {
     ],
 };
 
+const UNUSED_CODES: Wording = Wording {
+    subject: "mail-unused-codes-subject",
+    title: "mail-unused-codes-title",
+    lines: &[
+        "mail-tried-you",
+        "mail-unused-codes-when",
+        "mail-tried-code-change",
+        "mail-unused-codes-own",
+        "mail-secret",
+    ],
+};
+
 impl Mail for WrongGuessesMail {
     const KIND: &'static str = "mail.wrong_guesses";
     const CATEGORY: Category = Category::Notice;
-    const WORDINGS: &'static [Wording] = &[PASSWORDS, CODES];
+    const WORDINGS: &'static [Wording] = &[PASSWORDS, CODES, UNUSED_CODES];
 
     async fn prepare(&self, cx: &Cx, asked_at: Timestamp) -> Result<PreparedMail> {
         let Some(id) = self.user else { return Ok(PreparedMail::Ended(JobResult::NotNeeded)) };
@@ -68,6 +83,7 @@ impl Mail for WrongGuessesMail {
         let wording = match self.tried {
             GuessKind::Password => PASSWORDS,
             GuessKind::Code => CODES,
+            GuessKind::UnusedCodes => UNUSED_CODES,
         };
         Ok(user.and_then(Recipient::of).map(|to| Letter::notice(to, wording, asked_at)).into())
     }
@@ -77,9 +93,9 @@ impl Mail for WrongGuessesMail {
     }
 }
 
-/// Requests the notice, unless the address had one of this kind in the last 24 hours. Passwords and codes are counted
-/// separately: wrong passwords, which any attacker can send, must not suppress the notice that an attacker has the right
-/// one.
+/// Requests the notice, unless the address had one of this kind in the last 24 hours. Those about passwords, and those that an
+/// attacker has the right one, are counted separately: wrong passwords, which any attacker can send, must not suppress the
+/// others.
 pub(crate) async fn warn_once_a_day(
     cx: &Cx,
     tx: &mut Tx,
@@ -89,7 +105,7 @@ pub(crate) async fn warn_once_a_day(
 ) -> Result<()> {
     let kind = match notice.tried {
         GuessKind::Password => ThrottleKind::PasswordNotice,
-        GuessKind::Code => ThrottleKind::CodeNotice,
+        GuessKind::Code | GuessKind::UnusedCodes => ThrottleKind::CodeNotice,
     };
     let once = Quota { kind, limit: 1, window: Duration::from_hours(24) };
     if throttle::charge_quota(tx, &cx.root.counter_key(canonical), once, cx.now).await? {

@@ -37,7 +37,7 @@ mail-reset-forced-when = This was decided on { $day } at { $time }, to keep your
 mail-reset-forced-ended = Your old sign-ins have been ended, on every device.
 mail-reset-forced-next = When you next sign in, enter your present password first. You will then be asked for a new one. Go to { $brand } by typing its address yourself.
 
-## The notice that somebody tried. Wrong passwords, or wrong codes after the right password.
+## The notice that somebody tried. Wrong passwords, or wrong or unused codes after the right password.
 
 mail-tried-password-subject = Wrong passwords at your { $brand } sign-in ({ $day }, { $time })
 mail-tried-password-title = There were too many wrong passwords at your sign-in
@@ -50,6 +50,10 @@ mail-tried-code-change = If it was not you, somebody knows your password. Ask fo
    *[other] : { $support }
 }
 mail-tried-own = A browser that you have signed in with before still works as always. New browsers have to wait a while between tries.
+mail-unused-codes-subject = Codes that were not used at your { $brand } sign-in ({ $day }, { $time })
+mail-unused-codes-title = Many codes for your sign-in were not used
+mail-unused-codes-when = They were asked for with your password, the last one on { $day } at { $time }. No one got in with them.
+mail-unused-codes-own = A browser that you have signed in with before still works as always. A new browser has to wait before it gets another code.
 mail-tried-you = If it was you, there is nothing for you to do.
 
 ## In more than one mail.

@@ -38,7 +38,7 @@ mail-reset-forced-when = I whakatauria tēnei i te { $day } i te { $time }, kia 
 mail-reset-forced-ended = Kua whakamutua ō takiurunga o mua, i runga i ngā pūrere katoa.
 mail-reset-forced-next = I tō takiurunga e whai ake nei, tāurutia tuatahitia tō kupuhipa o nāianei. Kātahi koe ka tonoa kia kōwhiri i tētahi mea hou. Haere ki { $brand } mā te pato i tōna wāhitau.
 
-## The notice that somebody tried. Wrong passwords, or wrong codes after the right password.
+## The notice that somebody tried. Wrong passwords, or wrong or unused codes after the right password.
 
 mail-tried-password-subject = Ngā kupuhipa hē i tō takiurunga ki { $brand } ({ $day }, { $time })
 mail-tried-password-title = He maha rawa ngā kupuhipa hē i tō takiurunga
@@ -51,6 +51,10 @@ mail-tried-code-change = Mēnā ehara nāu, kei te mōhio tētahi atu ki tō kup
    *[other] : { $support }
 }
 mail-tried-own = Ka mahi tonu te pūtirotiro i takiuru ai koe i mua. Me tatari ngā pūtirotiro hou i waenga i ngā whakamātau.
+mail-unused-codes-subject = Ngā waehere kāore i whakamahia i tō takiurunga ki { $brand } ({ $day }, { $time })
+mail-unused-codes-title = He maha ngā waehere mō tō takiurunga kāore i whakamahia
+mail-unused-codes-when = I tonoa ki tō kupuhipa, te mea whakamutunga i te { $day } i te { $time }. Kāore tētahi i uru mā ēnei.
+mail-unused-codes-own = Ka mahi tonu te pūtirotiro i takiuru ai koe i mua. Me tatari te pūtirotiro hou i mua i te whiwhi waehere anō.
 mail-tried-you = Mēnā nāu, kāore he mahi māu.
 
 ## In more than one mail.

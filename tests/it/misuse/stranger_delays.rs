@@ -1,5 +1,6 @@
 //! Misuse case 53 over time: no counter of strangers moves by what only an account has. A stranger who watches the wait of an
-//! address must not learn from its end that the address has an account, nor when its owner signs in.
+//! address must not learn from its end that the address has an account, nor when its owner signs in. And what one stranger takes
+//! of what all have.
 
 use std::time::Duration;
 
@@ -126,4 +127,49 @@ async fn stranger_failures_fall_by_day(engine: Engine) {
         10,
         "sixteen have the longest wait; seven less, and this one"
     );
+}
+
+/// An attacker who has the password, in one network, leaves codes for a new browser of the owner in another. From several
+/// networks the codes of all strangers can be used up; then the person is told that the password is known.
+#[apply(both_engines)]
+async fn one_network_has_share_of_mails(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, owner) = (app.client("portal").await, app.patient("Mere").await);
+    app.stop_clock_in_new_window();
+    let asks = async |network: u8| {
+        let before = app.mail.codes_to(&owner.email).len();
+        let thief = browser_from(&app, &format!("203.0.113.{network}"));
+        let (page, _) = thief.open_sign_in_page(&client).await;
+        let page = thief.submit_password(&page, &owner).await;
+        app.wait_for_jobs().await;
+        let mailed = app.mail.codes_to(&owner.email).len() - before;
+        assert_eq!(mailed == 0, page.has_text("You can ask for a code again"), "{}", page.text());
+        mailed
+    };
+    let mut mailed = 0;
+    for _ in 0..6 {
+        mailed += asks(1).await;
+    }
+    assert_eq!(mailed, 3, "half of an hour's");
+    browser_from(&app, "198.51.100.1").sign_in(&app, &client, &owner).await;
+    for hour in 1..=4 {
+        app.clock.advance(Duration::from_hours(1));
+        for _ in 0..4 {
+            mailed += asks(1).await;
+        }
+        assert_eq!(mailed, 5, "a third of a day's, after {hour} hours");
+        browser_from(&app, "198.51.100.1").sign_in(&app, &client, &owner).await;
+    }
+    let notices = "SELECT COUNT(*) FROM jobs WHERE kind = 'mail.wrong_guesses'";
+    assert_eq!(app.count(notices).await, 0);
+    for network in 2..=6 {
+        mailed += asks(network).await;
+    }
+    assert_eq!(mailed, 10, "with the owner's five, a day's");
+    assert_eq!(app.count(notices).await, 1, "an attacker has the password");
+    assert_eq!(asks(7).await, 0);
+    app.wait_for_jobs().await;
+    let mails = app.mail.mails_to(&owner.email);
+    let told = mails.iter().filter(|mail| mail.subject.contains("not used"));
+    assert_eq!(told.count(), 1);
 }
