@@ -3,16 +3,19 @@
 //! ```text
 //! parameters ─▶ checks ─▶ session? ─▶ need ─┬─ nothing ─▶ grant and code ─▶ client
 //!                  │                        ├─ sign in ─▶ password page, request sealed in it: no row
-//!                  │                        └─ consent, confirm ─▶ that page, request sealed in it
+//!                  │                        └─ consent, confirm, too many in a minute ─▶ that page, request sealed in it
 //!                  └─ refused ─▶ our page, or the client by redirect
 //! ```
 //!
 //! A stranger's request writes nothing (decision 12). With a session this GET acts, on top-level navigation only.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use store::session::{LiveSession, SessionWithConsent};
+use store::{
+    HitResult,
+    session::{LiveSession, SessionWithConsent},
+};
 
 use crate::{
     Cx, Result, attempt,
@@ -25,6 +28,9 @@ use crate::{
     sign_in::SignIn,
     token::issue::{self, NewCode},
 };
+
+/// Codes that one session gets in a minute without a page.
+const SILENT_PER_MINUTE: u64 = 60;
 
 /// A redirect to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,12 +151,33 @@ async fn proceed(
     };
     let signed_in =
         session.as_ref().map(|session| SignedInUser { session, fresh: false, confirmed: false });
-    let need = interaction::decide(&request, &client, signed_in, cx.now);
+    let mut need = interaction::decide(&request, &client, signed_in, cx.now);
     if request.prompt.none && need != Need::Nothing {
         let error = interaction::silent_error(&need, browser_context.top_level);
         return Ok(AuthorizeOutcome::Client(error_redirect(cx, &request, &error)));
     }
+    if need == Need::Nothing
+        && let Some(found) = &session
+        && !may_be_silent(cx, &found.session).await
+    {
+        if request.prompt.none {
+            let error = OAuthError::new(
+                "temporarily_unavailable",
+                "too many requests without a page in a minute",
+            );
+            return Ok(AuthorizeOutcome::Client(error_redirect(cx, &request, &error)));
+        }
+        need = Need::Confirm;
+    }
     answer(cx, browser_context, request, client, need, session).await
+}
+
+/// Counts an answer without a page; false when the session has had too many. A GET that writes is counted nowhere else: a
+/// script, or a client that redirects in a loop, would fill the database.
+async fn may_be_silent(cx: &Cx, session: &LiveSession) -> bool {
+    let key = format!("silent:{}", session.id.uuid());
+    let hit = cx.ephemeral.hit(&key, SILENT_PER_MINUTE, Duration::from_mins(1), cx.now).await;
+    hit == HitResult::Within
 }
 
 async fn answer(
@@ -202,7 +229,8 @@ async fn issue_silently(
         .db
         .write(async |tx| {
             session::touch(cx, tx, session).await?;
-            let new = NewCode { sign_in: &sign_in, session: session.id, attempt: None };
+            let new =
+                NewCode { sign_in: &sign_in, session: session.id, attempt: None, is_first: false };
             issue::authorization_code(cx, tx, request, new).await
         })
         .await?;

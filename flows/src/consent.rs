@@ -185,7 +185,8 @@ async fn allow(
                 store_consent(cx, tx, &session, &request).await?;
             }
             let (sign_in, id) = (SignIn::of_session(&session.session), session.session.id);
-            let new = NewCode { sign_in: &sign_in, session: id, attempt: Some(attempt) };
+            let new =
+                NewCode { sign_in: &sign_in, session: id, attempt: Some(attempt), is_first: false };
             issue::authorization_code(cx, tx, &request, new).await.map(Some)
         })
         .await?;

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use crate::{
-    AttemptId, GrantId, Result, Sql, Timestamp, TokenHash,
+    AttemptId, GrantId, Result, SessionId, Sql, Timestamp, TokenHash,
     grant::{CodeGrant, grant_alive, grant_columns, grant_tables},
     session::SessionLimits,
 };
@@ -40,7 +40,7 @@ pub struct AuthCode {
     pub created_at: Timestamp,
     /// When it was redeemed.
     pub used_at: Option<Timestamp>,
-    /// When a repeated completion voided it.
+    /// When a repeated completion, or newer codes of its session, voided it.
     pub voided_at: Option<Timestamp>,
     /// The grant, alive or not.
     #[sqlx(flatten)]
@@ -113,6 +113,31 @@ pub async fn is_attempt_redeemed(sql: &mut impl Sql, attempt: AttemptId) -> Resu
         .fetch_one()
         .await?;
     Ok(redeemed > 0)
+}
+
+/// Voids the unredeemed codes of a session for a client that were made after `after`, except for the newest `kept`: older ones
+/// have expired.
+pub async fn void_older(
+    sql: &mut impl Sql,
+    session: SessionId,
+    client: &str,
+    kept: i64,
+    [after, now]: [Timestamp; 2],
+) -> Result<()> {
+    sql.q("UPDATE auth_codes SET voided_at = $6 WHERE used_at IS NULL AND voided_at IS NULL AND hash IN
+           (SELECT issued.hash FROM grants JOIN auth_codes AS issued ON issued.grant_id = grants.id
+            WHERE grants.session_id = $1 AND grants.client_id = $2 AND grants.id > $3 AND issued.created_at > $4
+              AND issued.used_at IS NULL AND issued.voided_at IS NULL
+            ORDER BY grants.id DESC LIMIT 1000 OFFSET $5)")
+        .bind(session)
+        .bind(client)
+        .bind(GrantId::new(after, [0; 10]))
+        .bind(after)
+        .bind(kept)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
 }
 
 /// Voids the codes of a completed attempt that were never redeemed: a repeated completion sends another one.

@@ -42,6 +42,8 @@ pub(super) struct Completion<'a> {
     destination: Option<AfterSignIn>,
     /// The session that was created here: live, because the person's row is locked.
     new_session: Option<LiveSession>,
+    /// Whether a session was created here.
+    has_begun_session: bool,
     /// Whether the attempts of the presented value were moved with this one.
     has_moved: bool,
     /// A stranger's try for the right guess, which must still be given back.
@@ -59,6 +61,7 @@ impl<'a> Completion<'a> {
             live: None,
             destination: None,
             new_session: None,
+            has_begun_session: false,
             has_moved: false,
             refund_pending: None,
         }
@@ -120,6 +123,7 @@ impl<'a> Completion<'a> {
         };
         let (steps, user) = (sign_in.steps(), self.work.user()?);
         self.new_session = Some(store::session::insert(tx, &new, steps, user).await?);
+        self.has_begun_session = true;
         Ok(())
     }
 
@@ -229,7 +233,12 @@ impl<'a> Completion<'a> {
             Some(match interaction::decide(work.request, client, Some(signed_in), cx.now) {
                 Need::Nothing => {
                     let session = session.session.id;
-                    let new = NewCode { sign_in: &sign_in, session, attempt: Some(work.id) };
+                    let new = NewCode {
+                        sign_in: &sign_in,
+                        session,
+                        attempt: Some(work.id),
+                        is_first: self.has_begun_session,
+                    };
                     let code = issue::authorization_code(cx, tx, work.request, new).await?;
                     AfterSignIn::Client(code_redirect(cx, work.request, code.reveal()))
                 }

@@ -6,7 +6,7 @@
 //! used before ─▶ everything that it issued is revoked (RFC 6749, section 4.1.2)
 //! ```
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use store::{TokenHash, auth_code::AuthCode, grant::LiveGrant};
 use subtle::ConstantTimeEq;
@@ -26,9 +26,6 @@ pub(super) const HANDLER: GrantHandler = GrantHandler {
     name: GrantType::AuthorizationCode,
     handler: |cx, client, params| Box::pin(redeem(cx, client, params)),
 };
-
-/// Lifetime of an authorization code (decision 9).
-const LIFETIME: Duration = Duration::from_mins(1);
 
 const INVALID_CODE: TokenError =
     TokenError::invalid_grant("the authorization code is unknown, expired or was used");
@@ -72,7 +69,7 @@ fn check<'a>(
     if code.grant.client_id() != client.id || code.used_at.is_some() || code.voided_at.is_some() {
         return Err(INVALID_CODE);
     }
-    if cx.now.since(code.created_at) >= LIFETIME {
+    if cx.now.since(code.created_at) >= issue::CODE_LIFETIME {
         return Err(INVALID_CODE);
     }
     let grant = code.grant.live().ok_or(INVALID_CODE)?;

@@ -1,5 +1,7 @@
 //! The only issuer: nothing else creates grants, authorization codes or user tokens, and all of them require a [`SignIn`].
 
+use std::time::Duration;
+
 use keys::{OpaqueToken, TokenType};
 use serde::Serialize;
 use store::{
@@ -25,9 +27,16 @@ pub(crate) struct NewCode<'a> {
     pub session: SessionId,
     /// The attempt that a person completed for it; none for a silent sign-in.
     pub attempt: Option<AttemptId>,
+    /// Whether the session began just now: it has no other codes.
+    pub is_first: bool,
 }
 
-/// Creates a grant and its authorization code.
+/// Lifetime of an authorization code (decision 9).
+pub(crate) const CODE_LIFETIME: Duration = Duration::from_mins(1);
+/// Unredeemed codes of one session for one client that are good: tabs that a browser restores ask for one each, at once.
+const GOOD_CODES: i64 = 5;
+
+/// Creates a grant and its authorization code. Of those that the session has for this client the newest few stay good.
 pub(crate) async fn authorization_code(
     cx: &Cx,
     tx: &mut Tx,
@@ -45,6 +54,11 @@ pub(crate) async fn authorization_code(
         scopes: request.scopes.join(" "),
         created_at: cx.now,
     };
+    if !new.is_first {
+        let since = cx.now.minus(CODE_LIFETIME);
+        let (session, client) = (new.session, &request.client_id);
+        store::auth_code::void_older(tx, session, client, GOOD_CODES - 1, [since, cx.now]).await?;
+    }
     store::grant::insert(tx, &grant).await?;
     let code = OpaqueToken::generate(&cx.rng);
     let row = NewAuthCode {

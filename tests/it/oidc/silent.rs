@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vestibule_tests::{
     app::TestApp,
-    client::{PendingRequest, decode_claims},
+    client::{AuthorizationResponse, Client, PendingRequest, decode_claims},
     db::Engine,
     http::{HttpBrowser, Response},
 };
@@ -194,4 +194,70 @@ async fn completed_attempt_answers_only_briefly(engine: Engine) {
         assert_eq!(app.count("SELECT COUNT(*) FROM auth_codes").await, codes);
         app.clock.advance(Duration::from_mins(10));
     }
+}
+
+/// Redeems what an authorization request was answered with; returns the error, or none.
+async fn redeem_error(client: &Client, app: &TestApp, landed: &AuthorizationResponse) -> String {
+    let answer = client.redeem(app, landed).await;
+    answer.json()["error"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A session gets 60 codes in a minute without a page, and the newest five that it has not redeemed are good. Nothing of it
+/// affects another session.
+#[apply(both_engines)]
+async fn silent_codes_of_session_are_limited(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (browser, other) = (app.browser(), app.browser());
+    for browser in [&browser, &other] {
+        browser.sign_in(&app, &portal, &patient).await;
+    }
+    app.stop_clock_in_new_window();
+    let mut landed = Vec::new();
+    for _ in 0..60 {
+        let pending = PendingRequest::new(&portal);
+        let answer = authorize(&app, &browser, &pending, &[]).await;
+        landed.push(answer.authorization_response(pending));
+    }
+    let rows = "SELECT COUNT(*) FROM grants";
+    let codes = "SELECT COUNT(*) FROM auth_codes";
+    let before = (app.count(rows).await, app.count(codes).await);
+    for nth in 0..40 {
+        let pending = PendingRequest::new(&portal);
+        if nth % 2 == 0 {
+            let page = authorize(&app, &browser, &pending, &[]).await;
+            assert!(page.status == 200 && page.has_text("Mere"), "{nth}: {}", page.text());
+        } else {
+            let answer = authorize(&app, &browser, &pending, &[("prompt", "none")]).await;
+            let error = answer
+                .location()
+                .expect("a redirect")
+                .query_pairs()
+                .find(|(name, _)| name == "error")
+                .map(|(_, error)| error.into_owned());
+            assert_eq!(error.as_deref(), Some("temporarily_unavailable"), "{nth}");
+        }
+    }
+    assert_eq!((app.count(rows).await, app.count(codes).await), before);
+    let mut errors = Vec::new();
+    for landed in &landed[50..] {
+        errors.push(redeem_error(&portal, &app, landed).await);
+    }
+    assert_eq!(errors, [vec!["invalid_grant"; 5], vec![""; 5]].concat());
+    // Another session, two tabs of which ask before either redeems.
+    let (one, two) = (PendingRequest::new(&portal), PendingRequest::new(&portal));
+    let tabs = [
+        authorize(&app, &other, &one, &[]).await.authorization_response(one),
+        authorize(&app, &other, &two, &[]).await.authorization_response(two),
+    ];
+    for landed in &tabs {
+        assert_eq!(redeem_error(&portal, &app, landed).await, "");
+    }
+    // The page lets the person go on, and a minute later none is shown.
+    let pending = PendingRequest::new(&portal);
+    let page = authorize(&app, &browser, &pending, &[]).await;
+    browser.post(&page.form(), "continue").await.authorization_response(pending).code();
+    app.clock.advance(Duration::from_mins(1));
+    let pending = PendingRequest::new(&portal);
+    authorize(&app, &browser, &pending, &[]).await.authorization_response(pending).code();
 }
