@@ -10,6 +10,7 @@ mod prefix;
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use keys::{AccountKey, HashingCaller};
 use serde::{Deserialize, Serialize};
 use store::{CommitTracker, EphemeralCounters, HitResult, Timestamp, UserId};
 
@@ -97,6 +98,14 @@ pub(crate) fn throttle_key(cx: &Cx) -> String {
     request_networks(cx).last().map_or_else(|| "unknown".to_owned(), Network::to_string)
 }
 
+/// A stranger in the hashing queue, with the account whose password is posted, once that is read.
+#[must_use]
+pub fn hashing_caller(cx: &Cx, account: Option<AccountKey>) -> HashingCaller {
+    // The key is that of no account: no address contains a line break.
+    let network = cx.root.counter_key(&format!("\nnetwork {}", throttle_key(cx)));
+    HashingCaller::Browser { account, network }
+}
+
 /// Counts a post; returns the limit when one of the request's networks is rate limited. The form is not parsed yet, so the
 /// subject is unknown.
 pub async fn count_post(cx: &Cx) -> Result<Option<RateLimited>> {
@@ -152,7 +161,7 @@ pub(crate) async fn count_failure(
 
 /// Counts a post of a known device of an account, or of a person who has proven both steps. They have a limit of their own;
 /// returns it when there were too many.
-pub(crate) async fn count_account_post(cx: &Cx, account: &keys::AccountKey) -> Option<RateLimited> {
+pub(crate) async fn count_account_post(cx: &Cx, account: &AccountKey) -> Option<RateLimited> {
     // An HMAC: a value in Redis reveals no address.
     let name = BASE64_URL_SAFE_NO_PAD.encode(account);
     let limit = u64::try_from(cx.settings.posts_per_minute_device).unwrap_or(u64::MAX);

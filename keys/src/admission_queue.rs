@@ -3,6 +3,9 @@
 //! Each lane has half of the queue slots and cannot use the other's. Lanes with waiters are served in turn; an empty lane
 //! leaves its turns to the other. So strangers, however many, neither fill the half of known devices nor make one wait for
 //! more than its own lane, in turn with theirs.
+//!
+//! In the lane of strangers a network and an account have a share of the slots, so that a few clients do not keep the others
+//! out. While a permit is free, no share counts.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,17 +21,45 @@ use tokio::{
 /// Callers of one account that are in the lane of known devices at once, hashing or waiting; further ones count as
 /// strangers.
 const PERMITS_PER_ACCOUNT: u8 = 2;
+/// Callers of one account that wait in the lane of strangers at once.
+const STRANGERS_PER_ACCOUNT: usize = 2;
+/// The part of the lane of strangers that callers from one network may fill: an eighth.
+const NETWORK_PART: usize = 8;
 
 /// An account, by the key of its counters ([`crate::RootKeys::counter_key`]).
 pub type AccountKey = [u8; 32];
 
+/// A network, by a key of its own kind ([`crate::RootKeys::counter_key`]).
+pub type NetworkKey = [u8; 32];
+
 /// A caller that wants to hash.
 #[derive(Clone, Copy, Debug)]
 pub enum HashingCaller {
-    /// Any browser.
+    /// A stranger of whom nothing else is known: a command.
     Stranger,
+    /// Any browser.
+    Browser {
+        /// The account whose password it posts, whether or not there is one; none while the post is not read.
+        account: Option<AccountKey>,
+        /// Its network.
+        network: NetworkKey,
+    },
     /// A known device of this account, or a person who has proven both steps.
     Known(AccountKey),
+}
+
+impl HashingCaller {
+    /// The shares of the lane of strangers that it waits in, with the most callers of each.
+    fn shares(self, lane_slots: usize) -> [Option<([u8; 32], usize)>; 2] {
+        match self {
+            Self::Stranger => [None; 2],
+            Self::Browser { account, network } => [
+                account.map(|account| (account, STRANGERS_PER_ACCOUNT)),
+                Some((network, (lane_slots / NETWORK_PART).max(1))),
+            ],
+            Self::Known(account) => [Some((account, STRANGERS_PER_ACCOUNT)), None],
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -67,6 +98,10 @@ struct Inner {
     queue_slots: [Semaphore; 2],
     queue: Mutex<Queue>,
     accounts: Mutex<HashMap<AccountKey, u8>>,
+    /// The slots of the lane of strangers.
+    stranger_slots: usize,
+    /// Callers that wait in that lane, by account and by network.
+    shares: Mutex<HashMap<[u8; 32], usize>>,
 }
 
 /// While a permit is free, no caller waits.
@@ -122,6 +157,8 @@ impl AdmissionQueue {
             queue_slots: [Semaphore::new(strangers), Semaphore::new(known)],
             queue: Mutex::new(Queue { free_permits: permits, waiting, next_lane: Lane::Known }),
             accounts: Mutex::default(),
+            stranger_slots: strangers,
+            shares: Mutex::default(),
         }))
     }
 
@@ -131,12 +168,12 @@ impl AdmissionQueue {
         caller: HashingCaller,
     ) -> Result<AdmissionPermit, AdmissionError> {
         let account_permit = match caller {
-            HashingCaller::Stranger => None,
+            HashingCaller::Stranger | HashingCaller::Browser { .. } => None,
             HashingCaller::Known(account) => AccountPermit::try_acquire(&self.0, account),
         };
         let lane = if account_permit.is_some() { Lane::Known } else { Lane::Strangers };
         let inner = &self.0;
-        let (_slot, permit_receiver) = {
+        let (_slot, _shares, permit_receiver) = {
             let mut queue = inner.lock_queue();
             if queue.free_permits > 0 {
                 queue.free_permits -= 1;
@@ -150,13 +187,19 @@ impl AdmissionQueue {
                 Lane::Known => (known, known_waiting),
             };
             let slot = slots.try_acquire().map_err(|_| AdmissionError::QueueFull)?;
+            let shares = match lane {
+                Lane::Known => None,
+                Lane::Strangers => {
+                    Some(LaneShares::try_take(inner, caller).ok_or(AdmissionError::QueueFull)?)
+                }
+            };
             // More waiters than slots: some of them were cancelled.
             if waiting.len() >= inner.max_lane_slots {
                 waiting.retain(|waiter| !waiter.is_closed());
             }
             let (sender, receiver) = oneshot::channel();
             waiting.push_back(sender);
-            (slot, receiver)
+            (slot, shares, receiver)
         };
         match timeout(inner.max_wait, permit_receiver).await {
             Ok(Ok(permit)) => {
@@ -173,11 +216,14 @@ impl AdmissionQueue {
             return false;
         }
         let [strangers, known] = &inner.queue_slots;
-        let slots = match caller {
-            HashingCaller::Known(account) if AccountPermit::is_available(inner, account) => known,
-            HashingCaller::Stranger | HashingCaller::Known(_) => strangers,
-        };
-        slots.available_permits() == 0
+        match caller {
+            HashingCaller::Known(account) if AccountPermit::is_available(inner, account) => {
+                known.available_permits() == 0
+            }
+            HashingCaller::Stranger | HashingCaller::Browser { .. } | HashingCaller::Known(_) => {
+                strangers.available_permits() == 0 || !LaneShares::is_available(inner, caller)
+            }
+        }
     }
 
     /// Permits in use.
@@ -200,6 +246,54 @@ impl AdmissionQueue {
 impl Inner {
     fn lock_queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_shares(&self) -> MutexGuard<'_, HashMap<[u8; 32], usize>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caller's part of its account's and its network's shares of the lane of strangers; returned when dropped.
+struct LaneShares {
+    inner: Arc<Inner>,
+    taken: Vec<[u8; 32]>,
+}
+
+impl LaneShares {
+    fn is_available(inner: &Inner, caller: HashingCaller) -> bool {
+        let shares = inner.lock_shares();
+        let is_left =
+            |(key, most): ([u8; 32], usize)| shares.get(&key).is_none_or(|waiting| *waiting < most);
+        caller.shares(inner.stranger_slots).into_iter().flatten().all(is_left)
+    }
+
+    fn try_take(inner: &Arc<Inner>, caller: HashingCaller) -> Option<Self> {
+        // All callers take theirs while they hold the queue's lock, so nothing changes in between but that more is left.
+        if !Self::is_available(inner, caller) {
+            return None;
+        }
+        let taken: Vec<_> =
+            caller.shares(inner.stranger_slots).into_iter().flatten().map(|(key, _)| key).collect();
+        let mut shares = inner.lock_shares();
+        for key in &taken {
+            *shares.entry(*key).or_default() += 1;
+        }
+        drop(shares);
+        Some(Self { inner: Arc::clone(inner), taken })
+    }
+}
+
+impl Drop for LaneShares {
+    fn drop(&mut self) {
+        let mut shares = self.inner.lock_shares();
+        for key in &self.taken {
+            if let Some(waiting) = shares.get_mut(key) {
+                *waiting = waiting.saturating_sub(1);
+                if *waiting == 0 {
+                    shares.remove(key);
+                }
+            }
+        }
     }
 }
 
@@ -324,6 +418,63 @@ mod tests {
             assert!(one.await.unwrap().is_ok());
         }
         assert!(queue.0.accounts.lock().unwrap().is_empty());
+        assert!(queue.0.shares.lock().unwrap().is_empty());
+    }
+
+    fn spawn_browser(
+        queue: &AdmissionQueue,
+        account: u8,
+        network: u8,
+    ) -> tokio::task::JoinHandle<Result<AdmissionPermit, AdmissionError>> {
+        let queue = queue.clone();
+        let (account, network) = (Some([account; 32]), [network; 32]);
+        tokio::spawn(
+            async move { queue.acquire(HashingCaller::Browser { account, network }).await },
+        )
+    }
+
+    #[tokio::test]
+    async fn network_fills_eighth_of_strangers_lane() {
+        let queue = AdmissionQueue::new(1, 128, LONG);
+        let held = queue.acquire(HashingCaller::Stranger).await.unwrap();
+        let flood: Vec<_> = (0..100).map(|nth| spawn_browser(&queue, nth, 200)).collect();
+        until_waiting(&queue, 8, 0).await;
+        let caller = |account: u8, network: u8| HashingCaller::Browser {
+            account: Some([account; 32]),
+            network: [network; 32],
+        };
+        assert!(queue.is_full(caller(150, 200)) && !queue.is_full(caller(150, 201)));
+        let other = spawn_browser(&queue, 150, 201);
+        until_waiting(&queue, 9, 0).await;
+        drop(held);
+        let mut refused = 0;
+        for post in flood {
+            refused += u8::from(post.await.unwrap().is_err());
+        }
+        assert_eq!(refused, 92);
+        assert!(other.await.unwrap().is_ok());
+        assert!(queue.0.shares.lock().unwrap().is_empty());
+    }
+
+    /// Also by known devices of the account that its own share of their lane has no place for.
+    #[tokio::test]
+    async fn account_fills_two_strangers_slots() {
+        let queue = AdmissionQueue::new(1, 128, LONG);
+        let held = queue.acquire(HashingCaller::Stranger).await.unwrap();
+        let flood: Vec<_> = (0..100).map(|network| spawn_browser(&queue, 200, network)).collect();
+        until_waiting(&queue, 2, 0).await;
+        let known: Vec<_> = (0..5).map(|_| spawn_acquire(&queue, Some(200))).collect();
+        until_waiting(&queue, 2, 2).await;
+        // Without a wait the share does not count.
+        drop(held);
+        let mut admitted = 0;
+        for post in flood.into_iter().chain(known) {
+            admitted += u8::from(post.await.unwrap().is_ok());
+        }
+        assert_eq!(admitted, 4);
+        for _ in 0..3 {
+            assert!(spawn_browser(&queue, 200, 1).await.unwrap().is_ok());
+        }
     }
 
     #[tokio::test]

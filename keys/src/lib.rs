@@ -20,7 +20,7 @@ mod root_keys;
 mod seal;
 mod signing_key;
 
-pub use admission_queue::{AccountKey, HashingCaller};
+pub use admission_queue::{AccountKey, HashingCaller, NetworkKey};
 pub use audit_mac::AuditMacKind;
 pub use device_token::DeviceToken;
 pub use email_code::EmailCode;

@@ -22,7 +22,7 @@ use crate::{
     audit::{self, event, outcome::PasswordOutcome},
     email::EmailAddress,
     mail::{self, GuessKind, WrongGuessesMail},
-    network::{AuditSubject, CountedFailure, RateLimited},
+    network::{self, AuditSubject, CountedFailure, RateLimited},
 };
 
 /// A checked address and password. Only this file constructs one.
@@ -67,10 +67,11 @@ pub async fn post(
     // A claim counts only after a query; a stranger has none, and causes no query.
     let throttle_subject =
         ThrottleSubject::for_typed_address(cx, browser_context, email.canonical()).await?;
+    let account = cx.root.counter_key(email.canonical());
     let caller = if throttle_subject.is_stranger() {
-        HashingCaller::Stranger
+        network::hashing_caller(cx, Some(account))
     } else {
-        HashingCaller::Known(cx.root.counter_key(email.canonical()))
+        HashingCaller::Known(account)
     };
     // A rejected request is not counted: under overload that is nearly every request, and each must be cheap.
     if let Err(full) = cx.hasher.reject_if_full(caller) {

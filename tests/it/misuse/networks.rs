@@ -174,6 +174,36 @@ async fn waiting_post_that_leaves_is_forgotten(engine: Engine) {
     assert_eq!(status_of_last(1, &app, &client).await, 429);
 }
 
+/// One network fills its part of the strangers' half of the hashing queue and no more, whatever addresses it posts.
+#[apply(both_engines)]
+async fn one_network_leaves_strangers_queue_slots(engine: Engine) {
+    let hashing = HasherConfig { threads: 1, queue: 32, wait: Duration::from_mins(5) };
+    let options = Options { hashing, proxies: vec!["127.0.0.0/8"], ..Options::default() };
+    let app = TestApp::start_with(engine, options).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let full = FullHashingPool::fill(&app).await;
+    let flood: Vec<_> = (0..6)
+        .map(|nth| {
+            let (browser, client) = (browser_from(&app, "203.0.113.1"), client.clone());
+            let email = format!("{nth}@patients.example");
+            tokio::spawn(async move { guess(&browser, &client, &email).await })
+        })
+        .collect();
+    until_equal("callers in the queue", [3, 0], async || app.app().hasher.waiting()).await;
+    let other = browser_from(&app, "203.0.113.2");
+    let (page, _) = other.open_sign_in_page(&client).await;
+    let other = tokio::spawn(async move { other.submit_password(&page, &patient).await });
+    until_equal("callers in the queue", [4, 0], async || app.app().hasher.waiting()).await;
+    full.release().await;
+    let mut statuses = Vec::new();
+    for post in flood {
+        statuses.push(post.await.unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 503, 503, 503, 503]);
+    assert!(other.await.unwrap().has_field("code"));
+}
+
 /// A full queue does not exempt posts that need no hash.
 #[apply(both_engines)]
 async fn other_posts_count_despite_full_queue(engine: Engine) {

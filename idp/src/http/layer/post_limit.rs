@@ -1,7 +1,6 @@
 //! The limit on posts of networks, before anything is hashed (decision 4).
 
 use flows::{Trace, network};
-use keys::HashingCaller;
 
 use crate::{
     app::App,
@@ -17,10 +16,11 @@ pub(super) async fn count_post(
     if trace.client_address.is_none() {
         return Err(Failure::UnknownNetwork);
     }
+    let cx = app.cx(trace.clone());
     let needs_hashing = route.step.is_some_and(|step| step.needs_hashing);
-    if needs_hashing && app.hasher.is_full(HashingCaller::Stranger) {
+    if needs_hashing && app.hasher.is_full(network::hashing_caller(&cx, None)) {
         return Ok(PostCount::Deferred);
     }
-    let rate_limited = network::count_post(&app.cx(trace.clone())).await?;
+    let rate_limited = network::count_post(&cx).await?;
     Ok(rate_limited.map_or(PostCount::WithinLimit, PostCount::OverLimit))
 }

@@ -7,8 +7,8 @@ use axum::{http::StatusCode, response::Response};
 use flows::{
     attempt::open_sealed_request,
     login::{self, DuePage, SignInPage, posted_refusal::PostedRefusal},
+    network,
 };
-use keys::HashingCaller;
 
 use super::{
     StepPage, form_token::attempt_with_token, password_page, redirect::redirect_to_fresh,
@@ -39,7 +39,7 @@ pub(super) fn reject_if_full(
     {
         return None;
     }
-    let full = app.hasher.reject_if_full(HashingCaller::Stranger).err()?;
+    let full = app.hasher.reject_if_full(network::hashing_caller(&request.cx, None)).err()?;
     Some(render_full(app, request, &shown, form.text("email"), full.retry_after))
 }
 

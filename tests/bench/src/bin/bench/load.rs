@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -237,14 +237,18 @@ impl LoadGenerator {
         mails.iter().rev().filter_map(|mail| mail["code"].as_str().map(str::to_owned)).collect()
     }
 
-    /// The session cookie of a new sign-in.
-    pub(crate) async fn session(&self) -> String {
-        let browser = self.sign_in(&self.people[0], true).await;
-        format!(
-            "vestibule-session={}; vestibule-browser={}",
-            browser.cookie("session").expect("one"),
-            browser.cookie("browser").expect("one")
-        )
+    /// The session cookies of new sign-ins.
+    pub(crate) async fn sessions(&self, count: usize) -> Vec<String> {
+        let mut sessions = Vec::new();
+        for person in self.people.iter().cycle().take(count) {
+            let browser = self.sign_in(person, true).await;
+            sessions.push(format!(
+                "vestibule-session={}; vestibule-browser={}",
+                browser.cookie("session").expect("one"),
+                browser.cookie("browser").expect("one")
+            ));
+        }
+        sessions
     }
 
     /// The server's CPU time for each GET, over eight connections.
@@ -271,11 +275,14 @@ impl LoadGenerator {
     pub(crate) async fn silent_cost(
         &self,
         server: &Server,
-        session: &str,
+        sessions: &[String],
         count: u32,
     ) -> (Duration, f64) {
+        let next = AtomicUsize::new(0);
         let once = async || {
-            silent_exchange(self, session).await;
+            // In turn: one session gets few codes in a minute without a page.
+            let nth = next.fetch_add(1, Ordering::Relaxed) % sessions.len();
+            silent_exchange(self, &sessions[nth]).await;
         };
         let (cpu, wall) = cost(server, count, once).await;
         (cpu, 1.0 / wall.as_secs_f64())
