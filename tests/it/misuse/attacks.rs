@@ -59,6 +59,6 @@ async fn hashing_flood_spares_honest_sign_in(engine: Engine) {
 async fn inbox_flood_is_limited(engine: Engine) {
     let outcome = attacks::inbox_flood(engine, SMALL).await;
     println!("{outcome}");
-    // Six an hour for all strangers, including the owner's first sign-in.
-    assert_eq!((outcome.mailed, outcome.sign_ins), (5, 0));
+    // Three an hour for one network.
+    assert_eq!((outcome.mailed, outcome.sign_ins), (3, 0));
 }

@@ -127,6 +127,7 @@ async fn every_cause_ends_session_row(engine: Engine) {
 async fn forced_reset_ends_everything_older(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set_setting("sign_in.sends_per_hour", "12").await;
     let (signed_in, waiting) = (app.browser(), app.browser());
     let landed = signed_in.sign_in(&app, &client, &patient).await;
     let (page, code, _) = waiting.sign_in_to_code_page(&app, &client, &patient).await;
