@@ -28,43 +28,39 @@ impl CommitTracker {
     }
 
     /// Runs `work` as a task that belongs to the current work and continues when its caller is dropped. A commit counts as
-    /// begun at once: a dropped caller cannot know how far the task gets.
-    ///
-    /// # Errors
-    ///
-    /// The runtime is shut down before the work ends.
+    /// begun at once: a dropped caller cannot know how far the task gets. Fails if the runtime is shut down before the work
+    /// ends.
     ///
     /// # Panics
     ///
     /// If the work panics.
-    pub async fn run_to_completion<T: Send + 'static>(
+    pub fn run_to_completion<T: Send + 'static>(
         work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Error> {
+    ) -> impl Future<Output = Result<T, Error>> + Send {
         Self::mark_begun();
-        Self::run_detached(work).await
+        Self::run_detached(work)
     }
 
     /// The same for work that commits nothing which its caller's outcome depends on. What it returns to a caller that was
     /// dropped is dropped.
     ///
-    /// # Errors
-    ///
-    /// The runtime is shut down before the work ends.
-    ///
     /// # Panics
     ///
     /// If the work panics.
-    pub async fn run_detached<T: Send + 'static>(
+    pub fn run_detached<T: Send + 'static>(
         work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Error> {
+    ) -> impl Future<Output = Result<T, Error>> + Send {
         let tracker = CURRENT.try_with(Self::clone).unwrap_or_default();
         let task = async move { tracker.track(work).await };
-        match tokio::spawn(task.in_current_span()).await {
-            Ok(done) => Ok(done),
-            Err(ended) if ended.is_panic() => panic::resume_unwind(ended.into_panic()),
-            Err(_) => {
-                let ended = std::io::Error::other("the runtime was shut down");
-                Err(Error::CommitUnknown(sqlx::Error::Io(ended)))
+        let task = tokio::spawn(task.in_current_span());
+        async move {
+            match task.await {
+                Ok(done) => Ok(done),
+                Err(ended) if ended.is_panic() => panic::resume_unwind(ended.into_panic()),
+                Err(_) => {
+                    let ended = std::io::Error::other("the runtime was shut down");
+                    Err(Error::CommitUnknown(sqlx::Error::Io(ended)))
+                }
             }
         }
     }

@@ -120,6 +120,7 @@ async fn code_window_starts_at_acceptance(engine: Engine) {
 async fn resend_repeats_code_after_cooldown(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set_setting("sign_in.sends_per_hour", "12").await;
     let browser = app.browser();
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let early = browser.follow(browser.post(&page.form(), "resend").await).await;

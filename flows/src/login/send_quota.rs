@@ -85,13 +85,13 @@ async fn charge_stranger(cx: &Cx, tx: &mut Tx, [here, all]: [&[u8]; 2]) -> Resul
 async fn warn_of_unused_codes(cx: &Cx, tx: &mut Tx, user: &User, client: &str) -> Result<()> {
     let since = cx.now.minus(Duration::from_hours(1));
     let recent = email_challenge::recent(tx, user.id, ChallengePurpose::SignIn, since).await?;
-    let (used, unused): (Vec<_>, Vec<_>) =
+    let (answered, open): (Vec<_>, Vec<_>) =
         recent.iter().partition(|challenge| challenge.completed_at.is_some());
     let mails = |challenges: &[&email_challenge::EmailChallenge]| -> i64 {
         challenges.iter().map(|challenge| challenge.sends).sum()
     };
     // And the one that is being asked for.
-    if mails(&unused) + 1 > mails(&used) {
+    if mails(&open) + 1 > mails(&answered) {
         let notice = WrongGuessesMail { user: Some(user.id), tried: GuessKind::UnusedCodes };
         mail::warn_once_a_day(cx, tx, notice, &user.counter_name(), client).await?;
     }

@@ -107,7 +107,7 @@ async fn stranger_failures_fall_by_day(engine: Engine) {
     let mut watcher =
         Watcher { app: &app, client: &client, people: [&owner, &unknown], networks: 0 };
     watcher.begin_wait("before the wait").await;
-    app.clock.advance(DAY - Duration::from_mins(1));
+    app.clock.advance(Duration::from_mins(24 * 60 - 1));
     assert_eq!(watcher.guess("not a day later").await, 200);
     assert_eq!(app.count(HIGHEST).await, 11);
     // The day is that of the first failure, so that a guess each day does not keep the count.
