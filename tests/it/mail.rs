@@ -120,6 +120,7 @@ async fn code_window_starts_at_acceptance(engine: Engine) {
 async fn resend_repeats_code_after_cooldown(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set_setting("sign_in.sends_per_day", "36").await;
     app.set_setting("sign_in.sends_per_hour", "12").await;
     let browser = app.browser();
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
@@ -133,7 +134,7 @@ async fn resend_repeats_code_after_cooldown(engine: Engine) {
     browser.post(&page.form(), "resend").await;
     assert_eq!(app.mail.mails_to(&patient.email).len(), 2, "the cool-down doubles");
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
-    // Quotas of a person: by default six mails an hour, from any browser.
+    // Quotas of a network at a person: half of an hour's mails, from any browser.
     for nth in 3..=6 {
         app.browser().sign_in_to_code_page(&app, &client, &patient).await;
         assert_eq!(app.mail.mails_to(&patient.email).len(), nth);

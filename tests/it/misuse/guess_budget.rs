@@ -200,6 +200,8 @@ async fn try_leaving_client() -> Option<()> {
         return None;
     }
     wait::until_equal("wrong codes", 1, async || refresh_wrong_codes(&app).await).await;
-    assert_eq!(app.audit_outcomes("code.checked").await, ["wrong"]);
+    // The verdict follows the charge, in a transaction of its own.
+    let wrong = vec!["wrong".to_owned()];
+    wait::until_equal("verdicts", wrong, async || app.audit_outcomes("code.checked").await).await;
     Some(())
 }
