@@ -78,7 +78,13 @@ impl Default for Options {
         let hashing = HasherConfig { threads: 2, queue: 1000, wait: Duration::from_secs(30) };
         let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: Duration::from_secs(20) };
         // All people in a test have one address.
-        let limits = LimitsConfig { connections_per_network: 4096, ..LimitsConfig::default() };
+        // All browsers of a test come from one address.
+        let limits = LimitsConfig {
+            connections_per_network: 4096,
+            requests: 16_000,
+            requests_per_network: 16_000,
+            ..LimitsConfig::default()
+        };
         let smtp_timeout = Duration::from_secs(5);
         Self {
             proxies: Vec::new(),
@@ -447,8 +453,16 @@ impl ReplicaBuilder<'_> {
             Some(_) => Vec::new(),
             None => jobs::LANES.into_iter().chain(self.jobs.lanes.iter().copied()).collect(),
         };
-        let site =
-            ServerSetup { public, tls, ops: ops_listener, router, limits, lanes, lease: None };
+        let site = ServerSetup {
+            public,
+            tls,
+            ops: ops_listener,
+            router,
+            reads_body: idp::http::routes::reads_body,
+            limits,
+            lanes,
+            lease: None,
+        };
         let (stop, stopped) = StopSignal::manual();
         let serving = serve::run(beside, site, self.options.shutdown.clone(), stopped);
         Replica { app, address, ops, stop, task: tokio::spawn(serving) }

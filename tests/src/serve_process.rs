@@ -44,7 +44,7 @@ pub fn config_toml(
     format!(
         "issuer = \"{issuer}\"\n\
          [listen]\npublic = \"127.0.0.1:{port}\"\nops = \"127.0.0.1:0\"\n\
-         [limits]\nconnections_per_network = 4096\n\
+         [limits]\nconnections_per_network = 4096\nrequests = 16000\nrequests_per_network = 16000\n\
          [database]\nurl = \"{database}\"\n\
          {ephemeral}{smtp}\
          [brand]\nhome = \"{home}\"\n\

@@ -86,6 +86,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
         );
         found.push(problem("limits.connections", why));
     }
+    found.extend(super::memory::check(config));
     found
 }
 

@@ -6,6 +6,7 @@
 mod configuration;
 mod doctor;
 mod mail;
+mod memory;
 
 pub(crate) use configuration::{missing_folder, problems, warnings};
 pub(crate) use doctor::diagnose;

@@ -57,6 +57,7 @@ impl Serve {
             public: bind("listen.public", config.listen.public).await?,
             ops: bind("listen.ops", config.listen.ops).await?,
             router: routes::router(&app),
+            reads_body: routes::reads_body,
             lanes: jobs::LANES.to_vec(),
         };
         tracing::info!(

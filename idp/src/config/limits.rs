@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::parse::{parse_duration, parse_number};
 use super::reader::Reader;
 
-/// Limits of connections. The size of a body is not configurable: every form of ours fits into 64 KiB.
+/// Limits of connections and requests. The size of a body is not configurable: every form of ours fits into 16 KiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
     /// Open connections of one listener. Each uses a file descriptor. Default 4096.
@@ -25,8 +25,13 @@ pub struct LimitsConfig {
     pub idle_time: Duration,
     /// Size of a request's head in bytes: request line and headers. Default 16 KiB.
     pub header_size: u32,
-    /// Concurrent streams of one HTTP/2 connection. Default 64.
+    /// Concurrent streams of one HTTP/2 connection. Default 16.
     pub streams: u32,
+    /// Requests in flight of one listener. A quarter of them may wait for their clients. Default 2000.
+    pub requests: usize,
+    /// Requests in flight of one network: an IPv4 address or an IPv6 /64; four times as many from an IPv6 /48. A quarter of
+    /// them may wait for their clients. Default 128.
+    pub requests_per_network: usize,
 }
 
 impl Default for LimitsConfig {
@@ -39,7 +44,9 @@ impl Default for LimitsConfig {
             body_time: Duration::from_secs(15),
             idle_time: Duration::from_secs(75),
             header_size: 16 * 1024,
-            streams: 64,
+            streams: 16,
+            requests: 2000,
+            requests_per_network: 128,
         }
     }
 }
@@ -56,6 +63,8 @@ impl LimitsConfig {
         let body_time = time("limits.body_time", default.body_time);
         let idle_time = time("limits.idle_time", default.idle_time);
         let many = 1..=1_000_000;
+        // At least one for each share.
+        let requests_range = 4..=1_000_000;
         let connections = reader.or_default("limits.connections", default.connections, |text| {
             parse_number(text, &many)
         });
@@ -69,6 +78,14 @@ impl LimitsConfig {
         });
         let streams = reader
             .or_default("limits.streams", default.streams, |text| parse_number(text, &(1..=1000)));
+        let requests = reader.or_default("limits.requests", default.requests, |text| {
+            parse_number(text, &requests_range)
+        });
+        let requests_per_network = reader.or_default(
+            "limits.requests_per_network",
+            default.requests_per_network,
+            |text| parse_number(text, &requests_range),
+        );
         Some(Self {
             connections: connections?,
             connections_per_network: per_network?,
@@ -78,6 +95,8 @@ impl LimitsConfig {
             idle_time: idle_time?,
             header_size: header_size?,
             streams: streams?,
+            requests: requests?,
+            requests_per_network: requests_per_network?,
         })
     }
 }

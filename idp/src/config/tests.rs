@@ -66,6 +66,8 @@ key = "/run/tls/tls.key"
 [limits]
 connections = 9000
 connections_per_network = 100
+requests = 1000
+requests_per_network = 50
 handshake_time = "5s"
 header_time = "6s"
 body_time = "7s"
@@ -174,6 +176,8 @@ fn complete_file_is_read() {
     let limits = LimitsConfig {
         connections: 9000,
         connections_per_network: 100,
+        requests: 1000,
+        requests_per_network: 50,
         handshake_time: seconds(5),
         header_time: seconds(6),
         body_time: seconds(7),

@@ -190,7 +190,16 @@ async fn serve_all(
     let router = mailbox.fallback_service(routes::router(&app));
     let Listeners { public, ops, portal: portal_listener } = listeners;
     let (limits, lanes) = (LimitsConfig::default(), jobs::LANES.to_vec());
-    let setup = ServerSetup { public, tls: None, ops, router, limits, lanes, lease: None };
+    let setup = ServerSetup {
+        public,
+        tls: None,
+        ops,
+        router,
+        reads_body: routes::reads_body,
+        limits,
+        lanes,
+        lease: None,
+    };
     let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: GRACE };
     let serving = serve::run(app, setup, shutdown, StopSignal::signals().map_err(to_text)?);
     let portal = axum::serve(portal_listener, portal).into_future();

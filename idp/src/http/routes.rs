@@ -1,19 +1,21 @@
 //! THE list of routes: who calls each of them, what surrounds it, and what answers.
 
 use axum::{
-    Router, middleware,
+    Router,
+    http::{Method, header, request::Parts},
+    middleware,
     routing::{MethodRouter, any},
 };
 use flows::discovery::path;
 
 use super::{
     assets,
-    extract::{Anyone, BearerCall, BrowserRequest, ClientCall, called_by},
+    extract::{Anyone, BearerCall, BrowserRequest, ClientCall, called_by, is_form},
     home, language, layer, login, oidc,
     route::{Caller, Class, Route},
     step::{self, Step},
 };
-use crate::app::App;
+use crate::{app::App, serve::MAX_BODY};
 
 /// The handlers of a route, one for each method.
 type Handlers = fn() -> MethodRouter<App>;
@@ -91,8 +93,15 @@ routes! {
     [step CONSENT]                              Page     Browser          { get: login::consent::get, post: login::consent::post };
 }
 
-/// The limit of a body in bytes. Bodies are forms with a few fields.
-const MAX_BODY: usize = 64 * 1024;
+/// Whether a handler reads the body of a request with this head: that of a form, and not one for a page from a browser
+/// without any cookie, which was shown no form.
+pub fn reads_body(head: &Parts) -> bool {
+    let path = head.uri.path();
+    let is_page = || ROUTES.iter().any(|route| route.class == Class::Page && route.path == path);
+    head.method == Method::POST
+        && is_form(&head.headers)
+        && (head.headers.contains_key(header::COOKIE) || !is_page())
+}
 
 /// The router of the public listener.
 pub fn router(app: &App) -> Router {

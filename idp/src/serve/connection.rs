@@ -18,7 +18,6 @@
 use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
     body::Body,
     extract::ConnectInfo,
     http::{HeaderValue, Version, header},
@@ -37,14 +36,15 @@ use tokio::{
 use tower::ServiceExt;
 
 use super::{
-    body::TimedBody,
-    connection_timeouts::{ConnectionState, ConnectionTracker, TrackedStream},
+    connection_timeouts::{ConnectionState, ConnectionTracker, RequestGuard, TrackedStream},
     listener::Listener,
     oversize_head::{self, TextAdder},
-    shutdown::ShutdownStage,
+    request_body::{BodyReader, MAX_BODY},
+    request_limits,
+    shutdown::{ShutdownStage, until_hard_stop},
     write_backpressure::UnreadResponses,
 };
-use crate::config::LimitsConfig;
+use crate::{config::LimitsConfig, http::client_address};
 
 /// How often an HTTP/2 peer gets a PING.
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -53,8 +53,11 @@ const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most streams that a client has opened and reset before they were accepted (CVE-2023-44487). Beyond it the
 /// connection ends.
 const MAX_RESET_STREAMS: usize = 16;
-/// How many bytes of a body are buffered before a handler reads it: the size of the largest form.
-const WINDOW: u32 = 64 * 1024;
+/// How many bytes of a body may arrive before they are read: the largest body.
+const WINDOW: u32 = 16 * 1024;
+const _: () = assert!(WINDOW as usize >= MAX_BODY);
+/// How many bytes of an answer the HTTP/2 library keeps. The others are counted as unread (`write_backpressure`).
+const SEND_BUFFER: usize = 4 * 1024;
 /// How long a new connection may take for its first request while the process drains, so that it does not delay the stop.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// At the hard stop, requests that the client has already sent are read for this long and answered.
@@ -72,14 +75,14 @@ pub(super) async fn serve(
         tracing::debug!(%error, "TCP_NODELAY");
     }
     let Some(tls) = &listener.tls else {
-        return serve_requests(stream, peer, &listener, stage).await;
+        return serve_requests(stream, peer, listener, stage).await;
     };
     let handshake = tokio::select! {
         handshake = timeout(listener.limits.handshake_time, tls.acceptor().accept(stream)) => handshake,
         () = until_hard_stop(stage.clone()) => return,
     };
     match handshake {
-        Ok(Ok(stream)) => serve_requests(stream, peer, &listener, stage).await,
+        Ok(Ok(stream)) => serve_requests(stream, peer, listener, stage).await,
         Ok(Err(error)) => tracing::debug!(%error, %peer, "the TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
     }
@@ -88,7 +91,7 @@ pub(super) async fn serve(
 async fn serve_requests<S>(
     stream: S,
     peer: SocketAddr,
-    listener: &Listener,
+    listener: Arc<Listener>,
     mut stage: watch::Receiver<ShutdownStage>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -97,10 +100,8 @@ async fn serve_requests<S>(
     let stream = TrackedStream::new(TextAdder::new(stream), Arc::clone(&tracker));
     let io = TokioIo::new(stream);
     let requests = RequestService {
-        router: listener.router.clone(),
+        listener: Arc::clone(&listener),
         peer,
-        body_time: listener.limits.body_time,
-        header_size: listener.limits.header_size,
         tracker: Arc::clone(&tracker),
         unread: UnreadResponses::default(),
         stage: stage.clone(),
@@ -145,10 +146,6 @@ async fn serve_requests<S>(
             }
         }
     }
-}
-
-async fn until_hard_stop(mut stage: watch::Receiver<ShutdownStage>) {
-    let _ = stage.wait_for(|stage| *stage == ShutdownStage::HardStop).await;
 }
 
 fn time_limit(
@@ -196,17 +193,15 @@ fn server_builder(limits: &LimitsConfig) -> Builder<TokioExecutor> {
         .max_local_error_reset_streams(MAX_RESET_STREAMS)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(4 * WINDOW)
-        .max_send_buf_size(256 * 1024);
+        .max_send_buf_size(SEND_BUFFER);
     builder
 }
 
 /// Answers the requests of one connection.
 #[derive(Clone, Debug)]
 struct RequestService {
-    router: Router,
+    listener: Arc<Listener>,
     peer: SocketAddr,
-    body_time: Duration,
-    header_size: u32,
     tracker: Arc<ConnectionTracker>,
     unread: UnreadResponses,
     stage: watch::Receiver<ShutdownStage>,
@@ -218,28 +213,44 @@ impl Service<Request<Incoming>> for RequestService {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let guard = self.tracker.begin_request(request.version() >= Version::HTTP_2);
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request, guard).await) })
+    }
+}
+
+impl RequestService {
+    async fn answer(self, request: Request<Incoming>, guard: RequestGuard) -> Response<Body> {
         let http2 = request.version() >= Version::HTTP_2;
-        let guard = self.tracker.begin_request(http2);
-        if http2 && oversize_head::is_oversize(request.uri(), request.headers(), self.header_size) {
-            return Box::pin(async move {
-                drop(guard);
-                Ok(oversize_head::answer())
-            });
+        let Listener { limits, proxies, request_limits, router, .. } = &*self.listener;
+        if http2 && oversize_head::is_oversize(request.uri(), request.headers(), limits.header_size)
+        {
+            return oversize_head::answer();
         }
-        let mut request = request.map(|body| TimedBody::new(body, self.body_time));
+        let client = client_address(self.peer.ip(), request.headers(), proxies);
+        let networks = request_limits.networks(client);
+        let reader = BodyReader {
+            limits: request_limits,
+            networks: &networks,
+            reads_body: self.listener.reads_body,
+            time: limits.body_time,
+            stage: self.stage.clone(),
+        };
+        let mut request = reader.receive(request).await;
+        let Ok(permit) = request_limits.acquire(&networks) else {
+            return request_limits::answer();
+        };
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        let (router, stage) = (self.router.clone(), self.stage.clone());
-        let unread = self.unread.clone();
-        Box::pin(async move {
-            let mut response = router.oneshot(request).await?;
-            drop(guard);
-            // A client that kept the connection would send its next request to a closed listener (RFC 9112, section 9.6).
-            if !http2 && *stage.borrow() != ShutdownStage::Serving {
-                response
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok(if http2 { response.map(|body| unread.track(body)) } else { response })
-        })
+        let Ok(mut response) = router.clone().oneshot(request).await;
+        drop((permit, guard));
+        if http2 {
+            let waiting = request_limits.wait(&networks, self.unread.give_way());
+            return response.map(|body| self.unread.track(body, waiting));
+        }
+        // A client that kept the connection would send its next request to a closed listener (RFC 9112, section 9.6).
+        if *self.stage.borrow() != ShutdownStage::Serving {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }

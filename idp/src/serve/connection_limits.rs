@@ -1,34 +1,22 @@
 //! Limits on open connections, in total and for one network, so that one client cannot take them all.
-//!
-//! One IPv6 customer may have a /48, which contains 65,536 networks /64, so the /48 is counted, too.
 
 use std::{
-    collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use flows::network::{Network, NetworkSize};
+use flows::network::Network;
 
+use super::network_counts::{CountLimits, Full, NetworkCounts};
 use crate::config::{LimitsConfig, ProxiesConfig};
 
 /// The limits of one listener, and its open connections.
 #[derive(Debug)]
 pub(super) struct ConnectionLimits {
-    max_connections: usize,
-    max_per_network: usize,
+    limits: CountLimits,
     proxies: ProxiesConfig,
-    open: Mutex<OpenCounts>,
+    open: Mutex<NetworkCounts>,
 }
-
-#[derive(Debug, Default)]
-struct OpenCounts {
-    all: usize,
-    networks: HashMap<Network, usize>,
-}
-
-/// A /48 may have as many connections as this many networks /64.
-const HOUSEHOLDS: usize = 4;
 
 /// Permission for one connection, released when the value is dropped.
 #[derive(Debug)]
@@ -37,23 +25,11 @@ pub(super) struct Permit {
     networks: Vec<Network>,
 }
 
-/// Which limit is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
-    /// The limit of the listener.
-    Listener,
-    /// The limit of this network.
-    Network(Network),
-}
-
 impl ConnectionLimits {
     pub(super) fn new(limits: &LimitsConfig, proxies: ProxiesConfig) -> Arc<Self> {
-        Arc::new(Self {
-            max_connections: limits.connections,
-            max_per_network: limits.connections_per_network,
-            proxies,
-            open: Mutex::default(),
-        })
+        let limits =
+            CountLimits { all: limits.connections, per_network: limits.connections_per_network };
+        Arc::new(Self { limits, proxies, open: Mutex::default() })
     }
 
     /// Takes a permit for a connection from `peer`. A trusted proxy sends the requests of many clients, so its connections
@@ -62,32 +38,16 @@ impl ConnectionLimits {
         let networks =
             if self.proxies.trusts(peer) { Vec::new() } else { Network::containing(peer) };
         let mut open = self.lock();
-        if open.all >= self.max_connections {
-            return Err(Full::Listener);
+        if let Some(full) = open.reached(self.limits, &networks) {
+            return Err(full);
         }
-        for network in &networks {
-            let most = self.max_per_network.saturating_mul(households(*network));
-            if open.networks.get(network).is_some_and(|of_network| *of_network >= most) {
-                return Err(Full::Network(*network));
-            }
-        }
-        for network in &networks {
-            *open.networks.entry(*network).or_default() += 1;
-        }
-        open.all += 1;
+        open.add(&networks);
         drop(open);
         Ok(Permit { limits: Arc::clone(self), networks })
     }
 
-    fn lock(&self) -> MutexGuard<'_, OpenCounts> {
+    fn lock(&self) -> MutexGuard<'_, NetworkCounts> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-const fn households(network: Network) -> usize {
-    match network.size() {
-        NetworkSize::Ipv6Slash48 => HOUSEHOLDS,
-        NetworkSize::Ipv4 | NetworkSize::Ipv6Slash64 => 1,
     }
 }
 
@@ -100,22 +60,14 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut open = self.limits.lock();
-        open.all = open.all.saturating_sub(1);
-        for network in &self.networks {
-            let left = open.networks.get_mut(network).map(|of_network| {
-                *of_network = of_network.saturating_sub(1);
-                *of_network
-            });
-            if left == Some(0) {
-                open.networks.remove(network);
-            }
-        }
+        self.limits.lock().remove(&self.networks);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use flows::network::NetworkSize;
+
     use super::*;
 
     fn ip(text: &str) -> IpAddr {
@@ -169,7 +121,6 @@ mod tests {
         assert_eq!(limits.acquire(ip("203.0.113.9")).unwrap_err(), Full::Listener);
         drop(taken);
         drop(limits.acquire(ip("203.0.113.9")).unwrap());
-        let left = limits.lock();
-        assert_eq!((left.all, left.networks.len()), (0, 0), "nothing stays behind");
+        assert!(limits.lock().is_empty(), "nothing stays behind");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, http::request::Parts};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -12,8 +12,10 @@ use tokio::{
 
 use super::{
     connection,
-    connection_limits::{ConnectionLimits, Full, Permit},
+    connection_limits::{ConnectionLimits, Permit},
+    network_counts::Full,
     refusals::Refusals,
+    request_limits::RequestLimits,
     shutdown::ShutdownStage,
     tls::Tls,
 };
@@ -27,22 +29,37 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Listener {
     /// The routes.
     pub(super) router: Router,
+    /// Whether a handler of these reads the body of a request with this head.
+    pub(super) reads_body: fn(&Parts) -> bool,
     /// The certificate; `None` for plain HTTP.
     pub(super) tls: Option<Tls>,
     /// How much one client may use.
     pub(super) limits: LimitsConfig,
+    /// The proxies whose `X-Forwarded-For` is read.
+    pub(super) proxies: ProxiesConfig,
+    /// The requests in flight.
+    pub(super) request_limits: Arc<RequestLimits>,
     connection_limits: Arc<ConnectionLimits>,
 }
 
 impl Listener {
     pub(super) fn new(
-        router: Router,
+        (router, reads_body): (Router, fn(&Parts) -> bool),
         tls: Option<Tls>,
         limits: LimitsConfig,
         proxies: ProxiesConfig,
     ) -> Arc<Self> {
-        let connection_limits = ConnectionLimits::new(&limits, proxies);
-        Arc::new(Self { router, tls, limits, connection_limits })
+        let connection_limits = ConnectionLimits::new(&limits, proxies.clone());
+        let request_limits = RequestLimits::new(&limits, proxies.clone());
+        Arc::new(Self {
+            router,
+            reads_body,
+            tls,
+            limits,
+            proxies,
+            request_limits,
+            connection_limits,
+        })
     }
 }
 

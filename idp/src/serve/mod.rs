@@ -6,14 +6,16 @@
 //!                    └─ after `shutdown.grace`, or at a second signal ─▶ hard stop: requests are cancelled and answered
 //! ```
 
-mod body;
 mod certificate_pair;
 mod connection;
 mod connection_limits;
 mod connection_timeouts;
 mod listener;
+mod network_counts;
 mod oversize_head;
 mod refusals;
+mod request_body;
+mod request_limits;
 mod shutdown;
 mod single_instance_lease;
 mod tls;
@@ -21,11 +23,11 @@ mod write_backpressure;
 
 use std::{future::pending, io, time::Duration};
 
-use axum::Router;
+use axum::{Router, http::request::Parts};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
-pub(crate) use body::BodyTimeout;
 pub(crate) use certificate_pair::CertificatePair;
+pub(crate) use request_body::{BodyFailure, MAX_BODY};
 pub use shutdown::StopSignal;
 pub use single_instance_lease::{LeaseError, SingleInstanceLease};
 pub use tls::Tls;
@@ -51,6 +53,8 @@ pub struct ServerSetup {
     pub ops: TcpListener,
     /// The routes of the public listener.
     pub router: Router,
+    /// Whether a handler of the public listener reads the body of a request with this head.
+    pub reads_body: fn(&Parts) -> bool,
     /// How much of either listener one client may use.
     pub limits: LimitsConfig,
     /// The lanes of jobs that run beside the listeners.
@@ -78,15 +82,24 @@ pub async fn run(
     let (stopping, stop_receiver) = watch::channel(false);
     // Probes are answered until the process ends, and the shutdown does not wait for them.
     let mut ops_tasks = JoinSet::new();
-    let ops_listener =
-        Listener::new(ops::router(app.clone()), None, setup.limits.clone(), app.proxies.clone());
+    let ops_listener = Listener::new(
+        (ops::router(app.clone()), |_| false),
+        None,
+        setup.limits.clone(),
+        app.proxies.clone(),
+    );
     let (_open, always_serving) = watch::channel(ShutdownStage::Serving);
     ops_tasks.spawn(accept_connections(setup.ops, ops_listener, always_serving));
     let mut tasks = spawn_background(&app, setup.lanes, setup.tls.as_ref(), &stop_receiver);
     if let Some(lease) = setup.lease {
         tasks.spawn(lease.hold(app.clone(), stop_receiver));
     }
-    let public_listener = Listener::new(setup.router, setup.tls, setup.limits, app.proxies.clone());
+    let public_listener = Listener::new(
+        (setup.router, setup.reads_body),
+        setup.tls,
+        setup.limits,
+        app.proxies.clone(),
+    );
     tasks.spawn(accept_connections(setup.public, public_listener, stage_receiver));
     let failed = tokio::select! {
         () = stop.wait() => Ok(()),

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::connection_limits::Full;
+use super::network_counts::Full;
 
 /// The whole answer, in HTTP/1.1 (RFC 9110, section 15.6.4).
 const RESPONSE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\nretry-after: 5\r\n\

@@ -73,3 +73,8 @@ impl StopSignal {
         }
     }
 }
+
+/// Waits for the hard stop.
+pub(super) async fn until_hard_stop(mut stage: tokio::sync::watch::Receiver<ShutdownStage>) {
+    let _ = stage.wait_for(|stage| *stage == ShutdownStage::HardStop).await;
+}

@@ -10,7 +10,9 @@ use std::{
 
 use axum::body::Body;
 use hyper::body::{Bytes, Frame, SizeHint};
-use tokio::time::interval;
+use tokio::{sync::Notify, time::interval};
+
+use super::request_limits::WaitingGuard;
 
 /// The size of a chunk. A chunk is polled when the client's window has room, so at most this much of an unread answer is not
 /// counted here.
@@ -18,7 +20,10 @@ const CHUNK_SIZE: usize = 1024;
 
 /// The unread answers of a connection, by the period in which each began.
 #[derive(Clone, Debug, Default)]
-pub(super) struct UnreadResponses(Arc<Mutex<Periods>>);
+pub(super) struct UnreadResponses {
+    periods: Arc<Mutex<Periods>>,
+    give_way: Arc<Notify>,
+}
 
 #[derive(Debug, Default)]
 struct Periods {
@@ -28,21 +33,29 @@ struct Periods {
 }
 
 impl UnreadResponses {
+    /// What [`RequestLimits::wait`](super::request_limits::RequestLimits::wait) notifies when an unread answer gives way to others.
+    pub(super) const fn give_way(&self) -> &Arc<Notify> {
+        &self.give_way
+    }
+
     /// Splits an answer into chunks, and counts it until its last chunk was sent.
-    pub(super) fn track(&self, body: Body) -> Body {
+    pub(super) fn track(&self, body: Body, waiting: WaitingGuard) -> Body {
         let mut periods = self.lock();
         periods.current += 1;
         let period = periods.number;
         drop(periods);
-        let guard = UnreadGuard { unread: self.clone(), period };
+        let guard = UnreadGuard { unread: self.clone(), period, _waiting: waiting };
         Body::new(ChunkedBody { body, rest: Bytes::new(), _guard: guard })
     }
 
-    /// Waits until an answer has not been read for `limit`, or for twice as long at most.
+    /// Waits until an answer has not been read for `limit`, or for twice as long at most, or gives way to others.
     pub(super) async fn until_overdue(&self, limit: Duration) {
         let mut ticks = interval(limit);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.give_way.notified() => return,
+            }
             if self.next_period() {
                 return;
             }
@@ -61,7 +74,7 @@ impl UnreadResponses {
     }
 
     fn lock(&self) -> MutexGuard<'_, Periods> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.periods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,6 +83,7 @@ impl UnreadResponses {
 struct UnreadGuard {
     unread: UnreadResponses,
     period: u64,
+    _waiting: WaitingGuard,
 }
 
 impl Drop for UnreadGuard {
@@ -134,15 +148,21 @@ mod tests {
     use hyper::body::Body as _;
 
     use super::*;
+    use crate::serve::request_limits::tests::limits;
+
+    fn track(unread: &UnreadResponses, body: impl Into<Body>) -> Body {
+        let waiting = limits(100, 100).wait(&Arc::default(), unread.give_way());
+        unread.track(body.into(), waiting)
+    }
 
     #[test]
     fn unread_response_expires_on_second_turn() {
         let unread = UnreadResponses::default();
         assert!(!unread.next_period());
-        let (read, left) = (unread.track(Body::from("a")), unread.track(Body::from("b")));
+        let (read, left) = (track(&unread, "a"), track(&unread, "b"));
         drop(read);
         assert!(!unread.next_period());
-        let later = unread.track(Body::from("c"));
+        let later = track(&unread, "c");
         assert!(unread.next_period(), "the one that was left");
         drop(left);
         assert!(!unread.next_period());
@@ -154,7 +174,7 @@ mod tests {
     #[tokio::test]
     async fn wrapped_body_is_unchanged() {
         let text = "0123456789".repeat(1000);
-        let body = UnreadResponses::default().track(Body::from(text.clone()));
+        let body = track(&UnreadResponses::default(), text.clone());
         assert_eq!(body.size_hint().exact(), Some(10_000));
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         assert_eq!(bytes, text.as_bytes());

@@ -6,5 +6,6 @@ mod hard_stop;
 mod http2_abuse;
 mod http2_client;
 mod raw_client;
+mod request_limits;
 mod slow_clients;
 mod tls;

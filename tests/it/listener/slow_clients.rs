@@ -123,7 +123,7 @@ async fn unfinished_body_is_408() {
     for path in ["/login/password", "/oauth2/token"] {
         let mut slow = RawConnection::connect(app.first().address).await;
         let head = head(&app, &format!("POST {path}"))
-            + "content-type: application/x-www-form-urlencoded\r\ncontent-length: 60000\r\n\r\n";
+            + "content-type: application/x-www-form-urlencoded\r\ncookie: a=b\r\ncontent-length: 6000\r\n\r\n";
         slow.write(&head).await;
         let (response, open_for) = slow.drip(b'a').await;
         println!(
@@ -131,6 +131,25 @@ async fn unfinished_body_is_408() {
         );
         assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
         assert!(open_for >= SHORT);
+    }
+}
+
+/// A body that no handler reads is waited for shortly: without a cookie of ours, or of another type than a form's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unused_body_is_not_awaited() {
+    let app = app_with_limits(|_| {}).await;
+    for (path, kind, status, words) in [
+        ("/login/password", "application/x-www-form-urlencoded", "400", "does not keep our cookie"),
+        ("/oauth2/token", "application/json", "415", "invalid_request"),
+    ] {
+        let mut slow = RawConnection::connect(app.first().address).await;
+        let head = head(&app, &format!("POST {path}"))
+            + &format!("content-type: {kind}\r\ncontent-length: 6000\r\n\r\n");
+        slow.write(&head).await;
+        let (response, open_for) = slow.drip(b'a').await;
+        println!("{path}: answered without its body after {open_for:?}");
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+        assert!(response.contains(words), "{response}");
     }
 }
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use flows::request::Params;
 
-use crate::{app::App, http::error::Failure, serve::BodyTimeout};
+use crate::{app::App, http::error::Failure, serve::BodyFailure};
 
 /// Fields of a form body.
 #[derive(Debug)]
@@ -32,9 +32,10 @@ impl FromRequest<App> for Form {
         if !is_form(request.headers()) {
             return Err(Failure::NotAForm);
         }
-        let body = Bytes::from_request(request, app).await.map_err(|error| {
-            if BodyTimeout::is_source_of(&error) { Failure::TooSlow } else { Failure::TooLarge }
-        })?;
+        if let Some(failure) = request.extensions().get::<BodyFailure>() {
+            return Err((*failure).into());
+        }
+        let body = Bytes::from_request(request, app).await.map_err(|_| Failure::TooLarge)?;
         Ok(Self(Params::parse(&body)))
     }
 }
@@ -47,7 +48,21 @@ impl FromRequestParts<App> for Query {
     }
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+impl From<BodyFailure> for Failure {
+    fn from(failure: BodyFailure) -> Self {
+        match failure {
+            BodyFailure::TooSlow => Self::TooSlow,
+            BodyFailure::TooLarge => Self::TooLarge,
+            BodyFailure::Broken => Self::NotAForm,
+            BodyFailure::Stopped => {
+                Self::Unavailable("cancelled: this replica stops at once".to_owned())
+            }
+        }
+    }
+}
+
+/// Whether a request has a form.
+pub(in crate::http) fn is_form(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

@@ -14,4 +14,4 @@ pub(super) use browser::{BrowserRequest, Initiator, request_locale};
 pub(super) use caller::{Anyone, called_by};
 pub(super) use client::ClientCall;
 pub(super) use context::{PostCount, RequestContext};
-pub(super) use form::{Form, Query};
+pub(super) use form::{Form, Query, is_form};

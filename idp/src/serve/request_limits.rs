@@ -1,0 +1,281 @@
+//! Limits on requests in flight, in total and for one network, so that one client cannot use up the memory: an HTTP/2
+//! connection carries many requests.
+//!
+//! A request is either being handled, or it waits for its client: its body is still to come, or its answer is not read yet. Both kinds have
+//! shares of their own, so that slow clients do not use up what the others need. A slow request is never refused: when
+//! their share is full, the one that has waited longest gives way, and a client that sends and reads at once never waits long.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+};
+use flows::network::Network;
+use hyper::Response;
+use tokio::sync::Notify;
+
+use super::network_counts::{CountLimits, Full, NetworkCounts};
+use crate::config::{LimitsConfig, ProxiesConfig};
+
+/// One of this many requests may wait for its client.
+const WAITING_SHARE: usize = 4;
+
+/// The most networks whose refusal is remembered, so that it is logged once.
+const MAX_LOGGED: usize = 100;
+
+const TEXT: &str = "This service has too many requests from your network at this moment.\nNothing was done. Wait a \
+                    few seconds, then reload this page.\n\nHe nui rawa ngā tono mai i tō whatunga i tēnei wā.\nKāore \
+                    i mahia tētahi mea. Taihoa mō ētahi hēkona, ka uta anō i tēnei whārangi.\n";
+
+/// The answer to a request beyond a limit. It is not a page of ours: refusing must be cheap.
+pub(super) fn answer() -> Response<Body> {
+    let mut response = Response::new(Body::from(TEXT));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::RETRY_AFTER, "2"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The limits of one listener, and its requests in flight.
+#[derive(Debug)]
+pub(super) struct RequestLimits {
+    handled: CountLimits,
+    waiting: CountLimits,
+    proxies: ProxiesConfig,
+    in_flight: Mutex<InFlight>,
+}
+
+#[derive(Debug, Default)]
+struct InFlight {
+    handled: NetworkCounts,
+    waiting: NetworkCounts,
+    /// Those that wait for their clients, the oldest first.
+    queue: BTreeMap<u64, Waiting>,
+    next: u64,
+    /// The limits whose refusals were logged.
+    logged: HashSet<Full>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    networks: Networks,
+    give_way: Arc<Notify>,
+}
+
+/// The networks that a request counts against.
+pub(super) type Networks = Arc<[Network]>;
+
+impl RequestLimits {
+    pub(super) fn new(limits: &LimitsConfig, proxies: ProxiesConfig) -> Arc<Self> {
+        let share = |all: usize| (all / WAITING_SHARE).max(1);
+        let waiting = CountLimits {
+            all: share(limits.requests),
+            per_network: share(limits.requests_per_network),
+        };
+        let rest = |all: usize, waiting: usize| all.saturating_sub(waiting).max(1);
+        let handled = CountLimits {
+            all: rest(limits.requests, waiting.all),
+            per_network: rest(limits.requests_per_network, waiting.per_network),
+        };
+        Arc::new(Self { handled, waiting, proxies, in_flight: Mutex::default() })
+    }
+
+    /// The networks of a client. A trusted proxy's own address has none, because it stands for many clients; nor has an unknown one.
+    pub(super) fn networks(&self, client: Option<IpAddr>) -> Networks {
+        match client {
+            Some(address) if !self.proxies.trusts(address) => Network::containing(address).into(),
+            _ => Arc::default(),
+        }
+    }
+
+    /// Counts a request as being handled, until the permit is dropped.
+    pub(super) fn acquire(self: &Arc<Self>, networks: &Networks) -> Result<RequestPermit, Full> {
+        let mut in_flight = self.lock();
+        if let Some(full) = in_flight.handled.reached(self.handled, networks) {
+            in_flight.log_once(full);
+            return Err(full);
+        }
+        in_flight.handled.add(networks);
+        Ok(RequestPermit { limits: Arc::clone(self), networks: Arc::clone(networks) })
+    }
+
+    /// Counts a request as waiting for its client, until the guard is dropped. Where the share is full, the oldest gives way.
+    pub(super) fn wait(
+        self: &Arc<Self>,
+        networks: &Networks,
+        give_way: &Arc<Notify>,
+    ) -> WaitingGuard {
+        let mut in_flight = self.lock();
+        while let Some(full) = in_flight.waiting.reached(self.waiting, networks) {
+            if !in_flight.end_oldest(full) {
+                break;
+            }
+        }
+        let id = in_flight.next;
+        in_flight.next += 1;
+        in_flight.waiting.add(networks);
+        let waiting = Waiting { networks: Arc::clone(networks), give_way: Arc::clone(give_way) };
+        in_flight.queue.insert(id, waiting);
+        drop(in_flight);
+        WaitingGuard { limits: Arc::clone(self), id }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, InFlight> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InFlight {
+    /// Ends the oldest that counts against a full limit. `false` if there is none.
+    fn end_oldest(&mut self, full: Full) -> bool {
+        let counts = |waiting: &Waiting| match full {
+            Full::Listener => true,
+            Full::Network(network) => waiting.networks.contains(&network),
+        };
+        let Some(id) = self.queue.iter().find(|(_, waiting)| counts(waiting)).map(|(id, _)| *id)
+        else {
+            return false;
+        };
+        if let Some(oldest) = self.remove(id) {
+            oldest.give_way.notify_one();
+        }
+        true
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Waiting> {
+        let waiting = self.queue.remove(&id)?;
+        self.waiting.remove(&waiting.networks);
+        Some(waiting)
+    }
+
+    /// Logs a refusal, once until half of what the limit allows is free again.
+    fn log_once(&mut self, full: Full) {
+        // Clients choose the number of networks, so memory and log lines need a bound.
+        if (self.logged.len() > MAX_LOGGED && full != Full::Listener) || !self.logged.insert(full) {
+            return;
+        }
+        match full {
+            Full::Listener => tracing::error!(
+                "alarm: as many requests as limits.requests allows; further requests are refused"
+            ),
+            Full::Network(network) => {
+                let network = network.address();
+                tracing::warn!(%network, "as many requests as limits.requests_per_network allows; further requests of this network are refused");
+            }
+        }
+    }
+}
+
+/// A request that is being handled.
+#[derive(Debug)]
+pub(super) struct RequestPermit {
+    limits: Arc<RequestLimits>,
+    networks: Networks,
+}
+
+impl Drop for RequestPermit {
+    fn drop(&mut self) {
+        let mut in_flight = self.limits.lock();
+        let InFlight { handled, logged, .. } = &mut *in_flight;
+        handled.remove(&self.networks);
+        logged.retain(|full| !handled.is_half_free(self.limits.handled, *full));
+    }
+}
+
+/// A request that waits for its client.
+#[derive(Debug)]
+pub(super) struct WaitingGuard {
+    limits: Arc<RequestLimits>,
+    id: u64,
+}
+
+impl Drop for WaitingGuard {
+    fn drop(&mut self) {
+        self.limits.lock().remove(self.id);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use flows::network::NetworkSize;
+
+    use super::*;
+
+    pub(crate) fn limits(requests: usize, requests_per_network: usize) -> Arc<RequestLimits> {
+        let limits = LimitsConfig { requests, requests_per_network, ..LimitsConfig::default() };
+        let proxies = ProxiesConfig { trusted: vec!["10.0.0.0/8".parse().unwrap()] };
+        RequestLimits::new(&limits, proxies)
+    }
+
+    fn networks(limits: &RequestLimits, address: &str) -> Networks {
+        limits.networks(Some(address.parse().unwrap()))
+    }
+
+    #[test]
+    fn handled_requests_are_counted_per_network() {
+        let limits = limits(80, 8);
+        let one = networks(&limits, "203.0.113.9");
+        let taken: Vec<_> = (0..6).map(|_| limits.acquire(&one).unwrap()).collect();
+        assert!(matches!(limits.acquire(&one), Err(Full::Network(_))));
+        let _other = limits.acquire(&networks(&limits, "203.0.113.10")).unwrap();
+        drop(taken);
+        drop(limits.acquire(&one).unwrap());
+    }
+
+    #[test]
+    fn ipv6_48_has_fourfold_requests() {
+        let limits = limits(400, 4);
+        let of = |nth: u16| networks(&limits, &format!("2001:db8:1:{nth:x}::1"));
+        let taken: Vec<_> = (0..12).map(|nth| limits.acquire(&of(nth)).unwrap()).collect();
+        let Err(Full::Network(full)) = limits.acquire(&of(99)) else { panic!("the /48 is full") };
+        assert_eq!(full.size(), NetworkSize::Ipv6Slash48);
+        drop(taken);
+    }
+
+    #[test]
+    fn proxy_requests_count_in_total() {
+        let limits = limits(12, 4);
+        let proxy = networks(&limits, "10.0.0.1");
+        assert!(proxy.is_empty() && limits.networks(None).is_empty());
+        let taken: Vec<_> = (0..9).map(|_| limits.acquire(&proxy).unwrap()).collect();
+        assert_eq!(limits.acquire(&proxy).unwrap_err(), Full::Listener);
+        drop(taken);
+        assert!(limits.lock().handled.is_empty());
+    }
+
+    /// Slow clients take nothing from requests that are handled, and among themselves the oldest is ended.
+    #[tokio::test]
+    async fn oldest_waiting_request_gives_way() {
+        let limits = limits(400, 8);
+        let (slow, other) = (networks(&limits, "203.0.113.9"), networks(&limits, "203.0.113.10"));
+        let signals: Vec<_> = (0..3).map(|_| Arc::new(Notify::new())).collect();
+        let neighbour = Arc::new(Notify::new());
+        let elsewhere = limits.wait(&other, &neighbour);
+        let guards: Vec<_> = signals.iter().map(|signal| limits.wait(&slow, signal)).collect();
+        signals[0].notified().await;
+        let handled = limits.acquire(&slow).unwrap();
+        let ended = |signal: Arc<Notify>| async move {
+            tokio::time::timeout(std::time::Duration::ZERO, signal.notified()).await.is_ok()
+        };
+        for signal in [&signals[1], &signals[2], &neighbour] {
+            assert!(!ended(Arc::clone(signal)).await, "only the oldest of the full network ends");
+        }
+        drop((guards, elsewhere, handled));
+        for signal in [&signals[1], &neighbour] {
+            assert!(!ended(Arc::clone(signal)).await, "an end of its own notifies nothing");
+        }
+        let left = limits.lock();
+        assert!(left.waiting.is_empty() && left.handled.is_empty() && left.queue.is_empty());
+    }
+}
