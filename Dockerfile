@@ -17,7 +17,9 @@ ENV CARGO_INCREMENTAL=0 \
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked --package idp --bin idp \
+# Pages of up to 64 KiB: kernels for arm64 have them.
+ENV JEMALLOC_SYS_WITH_LG_PAGE=16
+RUN cargo build --release --locked --package idp --bin idp --features jemalloc \
     && scripts/image-root target/release/idp /image
 
 FROM scratch
