@@ -352,7 +352,7 @@ impl Db {
     /// If its connection breaks, the statement runs again on another one, although the first run may have taken effect. So
     /// only for what may happen twice: the claim of a job for a lease.
     pub async fn write_autocommit(&self) -> Result<Conn> {
-        CommitTracker::mark_begun();
+        CommitTracker::begin_commit()?;
         Ok(Conn {
             connection: match &self.0 {
                 Pools::Sqlite { writer, .. } => AnyConnection::Sqlite(writer.get().await?),
@@ -435,7 +435,7 @@ impl Tx {
     }
 
     async fn commit(self) -> Result<CommitHooks> {
-        CommitTracker::mark_begun();
+        CommitTracker::begin_commit()?;
         let ended = match self.connection {
             AnyConnection::Sqlite(connection) => connection.commit().await,
             AnyConnection::Postgres(connection) => connection.commit().await,

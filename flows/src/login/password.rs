@@ -115,7 +115,7 @@ async fn count_failure(
     is_stranger: bool,
 ) -> Result<std::result::Result<CountedFailure, RateLimited>> {
     let (cx, browser_context, name) = (cx.clone(), browser_context.clone(), name.to_owned());
-    CommitTracker::run_detached(async move {
+    CommitTracker::run_to_completion(async move {
         let about = async || audit_subject(&cx, &browser_context, &name).await;
         Admission::for_guess(&cx, is_stranger, about).await
     })

@@ -125,10 +125,26 @@ async fn commit_start_is_tracked(engine: Engine) {
     });
     assert!(commits.track(failed).await.is_err());
     bump(&db).await.expect("another caller's commit");
-    assert!(!commits.has_begun(), "read, and rolled back");
     commits.track(bump(&db)).await.expect("a commit");
-    assert!(commits.has_begun());
+    assert!(!commits.cancel(), "a commit has begun");
     assert_eq!(version(&db).await, 2);
+}
+
+/// Cancelled work commits nothing, also in a task that continues when its caller is dropped.
+#[apply(both_engines)]
+async fn cancelled_work_commits_nothing(engine: Engine) {
+    let data = TestDb::create(engine).await;
+    let db = data.open().await;
+    let commits = CommitTracker::default();
+    let other = db.clone();
+    let forever = std::future::pending::<()>();
+    let task = commits
+        .track(async { CommitTracker::run_to_completion(async move { forever.await }) })
+        .await;
+    assert!(commits.cancel() && commits.cancel());
+    assert!(matches!(task.await, Err(Error::Unavailable(_))), "it ended");
+    assert!(matches!(commits.track(bump(&other)).await, Err(Error::Unavailable(_))));
+    assert_eq!(version(&db).await, 0);
 }
 
 /// A request that is dropped in the middle of a transaction changes nothing, and leaks no connection.

@@ -28,8 +28,10 @@ const NO_WINDOW: &[u8] = &[0, 4, 0, 0, 0, 0];
 
 /// `limits.streams`.
 const STREAMS: u32 = 16;
-/// By how much the memory of the process may grow, in MiB.
-const MOST_GROWTH: u64 = 64;
+/// By how much the memory of the process may grow, in MiB: while one address has all its connections, and an IPv6 /48 its
+/// 1024.
+const ADDRESS_GROWTH: u64 = 64;
+const SLASH48_GROWTH: u64 = 128;
 
 /// What each request of an attacker waits for.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +125,8 @@ impl Attacked {
                     command.env(format!("IDP__LIMITS__{key}"), value);
                 }
                 command.env("IDP__PROXIES__TRUSTED", "127.0.0.9/32");
+                // Each thread keeps a buffer of 19 MiB after its first hash.
+                command.env("IDP__HASHING__THREADS", "1");
                 command
             })
             .await;
@@ -198,17 +202,23 @@ async fn slow_requests_use_bounded_memory() {
         attacked.sign_in().await;
         let after = attacked.memory();
         println!("one address, {waits_for:?}: {before} MiB -> {after} MiB");
-        assert!(after <= before + MOST_GROWTH, "{waits_for:?}: {before} -> {after}");
+        assert!(after <= before + ADDRESS_GROWTH, "{waits_for:?}: {before} -> {after}");
         drop(held);
         attacked.wait_until_given_back("127.0.0.2").await;
     }
+    // The allocator gives back what is not used, after a while.
+    let settled = async || {
+        let now = attacked.memory();
+        if now <= before + ADDRESS_GROWTH / 4 { Ok(()) } else { Err(now) }
+    };
+    until("memory is given back", settled).await;
     for waits_for in [WaitsFor::Body, WaitsFor::Rest, WaitsFor::Reader] {
         let client = |nth: usize| Some(format!("2001:db8:1:{nth:x}::1"));
         let held = attacked.attack("127.0.0.9", 1024, waits_for, client).await;
         attacked.sign_in().await;
         let after = attacked.memory();
         println!("an IPv6 /48, {waits_for:?}: {before} MiB -> {after} MiB");
-        assert!(after <= before + MOST_GROWTH, "{waits_for:?}: {before} -> {after}");
+        assert!(after <= before + SLASH48_GROWTH, "{waits_for:?}: {before} -> {after}");
         drop(held);
     }
     attacked.wait_until_given_back("127.0.0.2").await;

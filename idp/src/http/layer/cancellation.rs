@@ -19,10 +19,10 @@ pub(super) async fn unless_hard_stopped(
         () = app.until_hard_stop() => {}
     }
     let why = "cancelled: this replica stops at once";
-    let failure = if commits.has_begun() {
-        Failure::OutcomeUnknown(format!("{why}, after a commit was begun"))
-    } else {
+    let failure = if commits.cancel() {
         Failure::Unavailable(why.to_owned())
+    } else {
+        Failure::OutcomeUnknown(format!("{why}, after a commit was begun"))
     };
     failure.into_response()
 }
