@@ -86,6 +86,11 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
         );
         found.push(problem("limits.connections", why));
     }
+    let limits = &config.limits;
+    if limits.requests_per_network < 4 * usize::try_from(limits.streams).unwrap_or(usize::MAX) {
+        let why = "is less than four times limits.streams: one connection could fill the quarter for requests that wait";
+        found.push(problem("limits.requests_per_network", why));
+    }
     found.extend(super::memory::check(config));
     found
 }

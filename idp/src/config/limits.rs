@@ -63,8 +63,8 @@ impl LimitsConfig {
         let body_time = time("limits.body_time", default.body_time);
         let idle_time = time("limits.idle_time", default.idle_time);
         let many = 1..=1_000_000;
-        // At least one for each share.
-        let requests_range = 4..=1_000_000;
+        // One connection must not fill the share of those that wait.
+        let requests_range = 64..=100_000;
         let connections = reader.or_default("limits.connections", default.connections, |text| {
             parse_number(text, &many)
         });

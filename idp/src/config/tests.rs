@@ -67,7 +67,7 @@ key = "/run/tls/tls.key"
 connections = 9000
 connections_per_network = 100
 requests = 1000
-requests_per_network = 50
+requests_per_network = 500
 handshake_time = "5s"
 header_time = "6s"
 body_time = "7s"
@@ -177,7 +177,7 @@ fn complete_file_is_read() {
         connections: 9000,
         connections_per_network: 100,
         requests: 1000,
-        requests_per_network: 50,
+        requests_per_network: 500,
         handshake_time: seconds(5),
         header_time: seconds(6),
         body_time: seconds(7),

@@ -237,15 +237,21 @@ impl RequestService {
             stage: self.stage.clone(),
         };
         let mut request = reader.receive(request).await;
-        let Ok(permit) = request_limits.acquire(&networks) else {
-            return request_limits::answer();
+        let (mut response, unread) = match request_limits.acquire(&networks) {
+            Err(_) => (request_limits::answer(), None),
+            Ok(permit) => {
+                request.extensions_mut().insert(ConnectInfo(self.peer));
+                let Ok(response) = router.clone().oneshot(request).await;
+                drop(permit);
+                // A proxy's connection carries the answers of many clients: none of them may end it.
+                let is_proxy = proxies.trusts(self.peer.ip().to_canonical());
+                let wait = || request_limits.wait(&networks, self.unread.give_way());
+                (response, (http2 && !is_proxy).then(wait))
+            }
         };
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        let Ok(mut response) = router.clone().oneshot(request).await;
-        drop((permit, guard));
+        drop(guard);
         if http2 {
-            let waiting = request_limits.wait(&networks, self.unread.give_way());
-            return response.map(|body| self.unread.track(body, waiting));
+            return response.map(|body| self.unread.track(body, unread));
         }
         // A client that kept the connection would send its next request to a closed listener (RFC 9112, section 9.6).
         if *self.stage.borrow() != ShutdownStage::Serving {

@@ -1,9 +1,10 @@
 //! Limits on requests in flight, in total and for one network, so that one client cannot use up the memory: an HTTP/2
 //! connection carries many requests.
 //!
-//! A request is either being handled, or it waits for its client: its body is still to come, or its answer is not read yet. Both kinds have
-//! shares of their own, so that slow clients do not use up what the others need. A slow request is never refused: when
-//! their share is full, the one that has waited longest gives way, and a client that sends and reads at once never waits long.
+//! A request is either being handled, or it waits for its client: its body is still to come, or its answer is not read
+//! yet. Both kinds have shares of their own, so that slow clients take nothing from those that have sent. A request beyond
+//! the first share is refused. Beyond the second the one that has waited longest is ended, which is more often one of a
+//! client that never sends than of one on a slow line.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -28,9 +29,9 @@ const WAITING_SHARE: usize = 4;
 /// The most networks whose refusal is remembered, so that it is logged once.
 const MAX_LOGGED: usize = 100;
 
-const TEXT: &str = "This service has too many requests from your network at this moment.\nNothing was done. Wait a \
-                    few seconds, then reload this page.\n\nHe nui rawa ngā tono mai i tō whatunga i tēnei wā.\nKāore \
-                    i mahia tētahi mea. Taihoa mō ētahi hēkona, ka uta anō i tēnei whārangi.\n";
+const TEXT: &str = "This service has too many requests at this moment.\nNothing was done. Wait a few seconds, then \
+                    reload this page.\n\nHe nui rawa ngā tono i tēnei wā.\nKāore i mahia tētahi mea. Taihoa mō ētahi \
+                    hēkona, ka uta anō i tēnei whārangi.\n";
 
 /// The answer to a request beyond a limit. It is not a page of ours: refusing must be cheap.
 pub(super) fn answer() -> Response<Body> {
@@ -63,8 +64,17 @@ struct InFlight {
     /// Those that wait for their clients, the oldest first.
     queue: BTreeMap<u64, Waiting>,
     next: u64,
-    /// The limits whose refusals were logged.
-    logged: HashSet<Full>,
+    /// The limits that are reached and logged.
+    logged: HashSet<(Share, Full)>,
+}
+
+/// What a request in flight counts against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Share {
+    /// Those that are being handled.
+    Handled,
+    /// Those that wait for their clients.
+    Waiting,
 }
 
 #[derive(Debug)]
@@ -91,7 +101,8 @@ impl RequestLimits {
         Arc::new(Self { handled, waiting, proxies, in_flight: Mutex::default() })
     }
 
-    /// The networks of a client. A trusted proxy's own address has none, because it stands for many clients; nor has an unknown one.
+    /// The networks of a client. A trusted proxy's own address has none, because it stands for many clients; nor has an
+    /// unknown one.
     pub(super) fn networks(&self, client: Option<IpAddr>) -> Networks {
         match client {
             Some(address) if !self.proxies.trusts(address) => Network::containing(address).into(),
@@ -103,14 +114,15 @@ impl RequestLimits {
     pub(super) fn acquire(self: &Arc<Self>, networks: &Networks) -> Result<RequestPermit, Full> {
         let mut in_flight = self.lock();
         if let Some(full) = in_flight.handled.reached(self.handled, networks) {
-            in_flight.log_once(full);
+            in_flight.log_once(Share::Handled, full);
             return Err(full);
         }
         in_flight.handled.add(networks);
         Ok(RequestPermit { limits: Arc::clone(self), networks: Arc::clone(networks) })
     }
 
-    /// Counts a request as waiting for its client, until the guard is dropped. Where the share is full, the oldest gives way.
+    /// Counts a request as waiting for its client, until the guard is dropped. Where the share is full, the oldest gives
+    /// way: what it passed as `give_way` is notified.
     pub(super) fn wait(
         self: &Arc<Self>,
         networks: &Networks,
@@ -118,6 +130,7 @@ impl RequestLimits {
     ) -> WaitingGuard {
         let mut in_flight = self.lock();
         while let Some(full) = in_flight.waiting.reached(self.waiting, networks) {
+            in_flight.log_once(Share::Waiting, full);
             if !in_flight.end_oldest(full) {
                 break;
             }
@@ -159,20 +172,42 @@ impl InFlight {
         Some(waiting)
     }
 
-    /// Logs a refusal, once until half of what the limit allows is free again.
-    fn log_once(&mut self, full: Full) {
+    /// After a request has ended: what is free again is logged when it is reached again.
+    fn forget_logged(&mut self, limits: &RequestLimits) {
+        let Self { handled, waiting, logged, .. } = self;
+        logged.retain(|(share, full)| match share {
+            Share::Handled => !handled.is_half_free(limits.handled, *full),
+            Share::Waiting => !waiting.is_half_free(limits.waiting, *full),
+        });
+    }
+
+    /// Logs that a limit is reached, once until half of what it allows is free again.
+    fn log_once(&mut self, share: Share, full: Full) {
         // Clients choose the number of networks, so memory and log lines need a bound.
-        if (self.logged.len() > MAX_LOGGED && full != Full::Listener) || !self.logged.insert(full) {
+        let many = self.logged.len() > MAX_LOGGED && full != Full::Listener;
+        if many || !self.logged.insert((share, full)) {
             return;
         }
-        match full {
-            Full::Listener => tracing::error!(
-                "alarm: as many requests as limits.requests allows; further requests are refused"
+        let network = match full {
+            Full::Listener => None,
+            Full::Network(network) => Some(network.address()),
+        };
+        match (share, network) {
+            (Share::Handled, None) => tracing::error!(
+                "alarm: three quarters of limits.requests are being handled; further requests are refused"
             ),
-            Full::Network(network) => {
-                let network = network.address();
-                tracing::warn!(%network, "as many requests as limits.requests_per_network allows; further requests of this network are refused");
-            }
+            (Share::Waiting, None) => tracing::error!(
+                "alarm: a quarter of limits.requests wait for their clients; the oldest of them are ended"
+            ),
+            (Share::Handled, Some(network)) => tracing::warn!(
+                %network,
+                "three quarters of limits.requests_per_network are being handled; further requests of this network are \
+                 refused"
+            ),
+            (Share::Waiting, Some(network)) => tracing::warn!(
+                %network,
+                "a quarter of limits.requests_per_network wait for their clients; the oldest of this network are ended"
+            ),
         }
     }
 }
@@ -187,9 +222,8 @@ pub(super) struct RequestPermit {
 impl Drop for RequestPermit {
     fn drop(&mut self) {
         let mut in_flight = self.limits.lock();
-        let InFlight { handled, logged, .. } = &mut *in_flight;
-        handled.remove(&self.networks);
-        logged.retain(|full| !handled.is_half_free(self.limits.handled, *full));
+        in_flight.handled.remove(&self.networks);
+        in_flight.forget_logged(&self.limits);
     }
 }
 
@@ -202,7 +236,11 @@ pub(super) struct WaitingGuard {
 
 impl Drop for WaitingGuard {
     fn drop(&mut self) {
-        self.limits.lock().remove(self.id);
+        let mut in_flight = self.limits.lock();
+        // One that gave way was removed then.
+        if in_flight.remove(self.id).is_some() {
+            in_flight.forget_logged(&self.limits);
+        }
     }
 }
 

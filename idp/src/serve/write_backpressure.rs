@@ -33,13 +33,13 @@ struct Periods {
 }
 
 impl UnreadResponses {
-    /// What [`RequestLimits::wait`](super::request_limits::RequestLimits::wait) notifies when an unread answer gives way to others.
+    /// What [`RequestLimits::wait`](super::request_limits::RequestLimits::wait) notifies when an unread answer gives way.
     pub(super) const fn give_way(&self) -> &Arc<Notify> {
         &self.give_way
     }
 
     /// Splits an answer into chunks, and counts it until its last chunk was sent.
-    pub(super) fn track(&self, body: Body, waiting: WaitingGuard) -> Body {
+    pub(super) fn track(&self, body: Body, waiting: Option<WaitingGuard>) -> Body {
         let mut periods = self.lock();
         periods.current += 1;
         let period = periods.number;
@@ -83,7 +83,7 @@ impl UnreadResponses {
 struct UnreadGuard {
     unread: UnreadResponses,
     period: u64,
-    _waiting: WaitingGuard,
+    _waiting: Option<WaitingGuard>,
 }
 
 impl Drop for UnreadGuard {
@@ -152,7 +152,7 @@ mod tests {
 
     fn track(unread: &UnreadResponses, body: impl Into<Body>) -> Body {
         let waiting = limits(100, 100).wait(&Arc::default(), unread.give_way());
-        unread.track(body.into(), waiting)
+        unread.track(body.into(), Some(waiting))
     }
 
     #[test]

@@ -199,6 +199,7 @@ async fn slow_requests_use_bounded_memory() {
     let before = attacked.memory();
     for waits_for in [WaitsFor::Body, WaitsFor::Rest, WaitsFor::Reader] {
         let held = attacked.attack("127.0.0.2", 256, waits_for, |_| None).await;
+        attacked.serve.wait_for_output("wait for their clients; the oldest of this network").await;
         attacked.sign_in().await;
         let after = attacked.memory();
         println!("one address, {waits_for:?}: {before} MiB -> {after} MiB");
@@ -212,7 +213,8 @@ async fn slow_requests_use_bounded_memory() {
         if now <= before + ADDRESS_GROWTH / 4 { Ok(()) } else { Err(now) }
     };
     until("memory is given back", settled).await;
-    for waits_for in [WaitsFor::Body, WaitsFor::Rest, WaitsFor::Reader] {
+    // Not answers that are not read: a proxy reads what it has asked for.
+    for waits_for in [WaitsFor::Body, WaitsFor::Rest] {
         let client = |nth: usize| Some(format!("2001:db8:1:{nth:x}::1"));
         let held = attacked.attack("127.0.0.9", 1024, waits_for, client).await;
         attacked.sign_in().await;

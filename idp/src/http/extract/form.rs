@@ -53,7 +53,7 @@ impl From<BodyFailure> for Failure {
         match failure {
             BodyFailure::TooSlow => Self::TooSlow,
             BodyFailure::TooLarge => Self::TooLarge,
-            BodyFailure::Broken => Self::NotAForm,
+            BodyFailure::Broken => Self::UntrustedRequest("the body broke off"),
             BodyFailure::Stopped => {
                 Self::Unavailable("cancelled: this replica stops at once".to_owned())
             }
