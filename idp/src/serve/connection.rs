@@ -40,7 +40,7 @@ use super::{
     listener::Listener,
     oversize_head::{self, TextAdder},
     request_body::{BodyReader, MAX_BODY},
-    request_limits,
+    request_limits::{self, ConnectionId},
     shutdown::{ShutdownStage, until_hard_stop},
     write_backpressure::UnreadResponses,
 };
@@ -100,6 +100,7 @@ async fn serve_requests<S>(
     let stream = TrackedStream::new(TextAdder::new(stream), Arc::clone(&tracker));
     let io = TokioIo::new(stream);
     let requests = RequestService {
+        id: listener.request_limits.next_connection(),
         listener: Arc::clone(&listener),
         peer,
         tracker: Arc::clone(&tracker),
@@ -200,6 +201,7 @@ fn server_builder(limits: &LimitsConfig) -> Builder<TokioExecutor> {
 /// Answers the requests of one connection.
 #[derive(Clone, Debug)]
 struct RequestService {
+    id: ConnectionId,
     listener: Arc<Listener>,
     peer: SocketAddr,
     tracker: Arc<ConnectionTracker>,
@@ -232,6 +234,7 @@ impl RequestService {
         let reader = BodyReader {
             limits: request_limits,
             networks: &networks,
+            connection: self.id,
             reads_body: self.listener.reads_body,
             time: limits.body_time,
             stage: self.stage.clone(),
@@ -245,7 +248,7 @@ impl RequestService {
                 drop(permit);
                 // A proxy's connection carries the answers of many clients: none of them may end it.
                 let is_proxy = proxies.trusts(self.peer.ip().to_canonical());
-                let wait = || request_limits.wait(&networks, self.unread.give_way());
+                let wait = || request_limits.wait(&networks, self.id, self.unread.give_way());
                 (response, (http2 && !is_proxy).then(wait))
             }
         };

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    request_limits::{Networks, RequestLimits},
+    request_limits::{ConnectionId, Networks, RequestLimits},
     shutdown::{ShutdownStage, until_hard_stop},
 };
 
@@ -41,6 +41,7 @@ pub(crate) enum BodyFailure {
 pub(super) struct BodyReader<'a> {
     pub(super) limits: &'a Arc<RequestLimits>,
     pub(super) networks: &'a Networks,
+    pub(super) connection: ConnectionId,
     /// Whether a handler reads the body of a request with this head.
     pub(super) reads_body: fn(&Parts) -> bool,
     /// How long a body may take.
@@ -80,7 +81,7 @@ impl BodyReader<'_> {
             () = std::future::ready(()) => {}
         }
         let give_way = Arc::new(Notify::new());
-        let _waiting = self.limits.wait(self.networks, &give_way);
+        let _waiting = self.limits.wait(self.networks, self.connection, &give_way);
         tokio::select! {
             biased;
             read = timeout(time, reading) => read.unwrap_or(Err(BodyFailure::TooSlow)),

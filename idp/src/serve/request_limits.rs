@@ -3,13 +3,16 @@
 //!
 //! A request is either being handled, or it waits for its client: its body is still to come, or its answer is not read
 //! yet. Both kinds have shares of their own, so that slow clients take nothing from those that have sent. A request beyond
-//! the first share is refused. Beyond the second the one that has waited longest is ended, which is more often one of a
-//! client that never sends than of one on a slow line.
+//! the first share is refused. Beyond the second one of those that wait gives way: the oldest of the connection that has most
+//! of them, which is an attacker's rather than that of a client on a slow line.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::{
@@ -55,6 +58,7 @@ pub(super) struct RequestLimits {
     waiting: CountLimits,
     proxies: ProxiesConfig,
     in_flight: Mutex<InFlight>,
+    connections: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +68,8 @@ struct InFlight {
     /// Those that wait for their clients, the oldest first.
     queue: BTreeMap<u64, Waiting>,
     next: u64,
+    /// How many of each connection wait.
+    of_connection: HashMap<ConnectionId, usize>,
     /// The limits that are reached and logged.
     logged: HashSet<(Share, Full)>,
 }
@@ -80,9 +86,12 @@ enum Share {
 #[derive(Debug)]
 struct Waiting {
     networks: Networks,
+    connection: ConnectionId,
     give_way: Arc<Notify>,
 }
 
+/// The number of a connection.
+pub(super) type ConnectionId = u64;
 /// The networks that a request counts against.
 pub(super) type Networks = Arc<[Network]>;
 
@@ -98,7 +107,18 @@ impl RequestLimits {
             all: rest(limits.requests, waiting.all),
             per_network: rest(limits.requests_per_network, waiting.per_network),
         };
-        Arc::new(Self { handled, waiting, proxies, in_flight: Mutex::default() })
+        Arc::new(Self {
+            handled,
+            waiting,
+            proxies,
+            in_flight: Mutex::default(),
+            connections: AtomicU64::new(0),
+        })
+    }
+
+    /// The number of a new connection.
+    pub(super) fn next_connection(&self) -> ConnectionId {
+        self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The networks of a client. A trusted proxy's own address has none, because it stands for many clients; nor has an
@@ -121,24 +141,27 @@ impl RequestLimits {
         Ok(RequestPermit { limits: Arc::clone(self), networks: Arc::clone(networks) })
     }
 
-    /// Counts a request as waiting for its client, until the guard is dropped. Where the share is full, the oldest gives
+    /// Counts a request as waiting for its client, until the guard is dropped. Where the share is full, another one gives
     /// way: what it passed as `give_way` is notified.
     pub(super) fn wait(
         self: &Arc<Self>,
         networks: &Networks,
+        connection: ConnectionId,
         give_way: &Arc<Notify>,
     ) -> WaitingGuard {
         let mut in_flight = self.lock();
         while let Some(full) = in_flight.waiting.reached(self.waiting, networks) {
             in_flight.log_once(Share::Waiting, full);
-            if !in_flight.end_oldest(full) {
+            if !in_flight.end_one(full) {
                 break;
             }
         }
         let id = in_flight.next;
         in_flight.next += 1;
         in_flight.waiting.add(networks);
-        let waiting = Waiting { networks: Arc::clone(networks), give_way: Arc::clone(give_way) };
+        *in_flight.of_connection.entry(connection).or_default() += 1;
+        let (networks, give_way) = (Arc::clone(networks), Arc::clone(give_way));
+        let waiting = Waiting { networks, connection, give_way };
         in_flight.queue.insert(id, waiting);
         drop(in_flight);
         WaitingGuard { limits: Arc::clone(self), id }
@@ -150,16 +173,17 @@ impl RequestLimits {
 }
 
 impl InFlight {
-    /// Ends the oldest that counts against a full limit. `false` if there is none.
-    fn end_oldest(&mut self, full: Full) -> bool {
+    /// Ends one that counts against a full limit. `false` if there is none.
+    fn end_one(&mut self, full: Full) -> bool {
         let counts = |waiting: &Waiting| match full {
             Full::Listener => true,
             Full::Network(network) => waiting.networks.contains(&network),
         };
-        let Some(id) = self.queue.iter().find(|(_, waiting)| counts(waiting)).map(|(id, _)| *id)
-        else {
-            return false;
-        };
+        // The last of equals is the oldest, in this order.
+        let candidates = self.queue.iter().rev().filter(|(_, waiting)| counts(waiting));
+        let most =
+            candidates.max_by_key(|(_, waiting)| self.of_connection.get(&waiting.connection));
+        let Some(id) = most.map(|(id, _)| *id) else { return false };
         if let Some(oldest) = self.remove(id) {
             oldest.give_way.notify_one();
         }
@@ -169,6 +193,12 @@ impl InFlight {
     fn remove(&mut self, id: u64) -> Option<Waiting> {
         let waiting = self.queue.remove(&id)?;
         self.waiting.remove(&waiting.networks);
+        if let Entry::Occupied(mut count) = self.of_connection.entry(waiting.connection) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
         Some(waiting)
     }
 
@@ -292,15 +322,29 @@ pub(super) mod tests {
         assert!(limits.lock().handled.is_empty());
     }
 
-    /// Slow clients take nothing from requests that are handled, and among themselves the oldest is ended.
+    /// A connection with many waiting requests loses one before an older one of another connection.
+    #[tokio::test]
+    async fn fullest_connection_gives_way() {
+        let limits = limits(400, 64);
+        let network = networks(&limits, "203.0.113.9");
+        let [honest, slow] = [(); 2].map(|()| Arc::new(Notify::new()));
+        let _oldest = limits.wait(&network, 1, &honest);
+        let _many: Vec<_> = (0..15).map(|_| limits.wait(&network, 2, &slow)).collect();
+        let _next = limits.wait(&network, 3, &honest);
+        slow.notified().await;
+        assert_eq!(limits.lock().of_connection[&2], 14);
+    }
+
+    /// Slow clients take nothing from requests that are handled, and among equal connections the oldest is ended.
     #[tokio::test]
     async fn oldest_waiting_request_gives_way() {
         let limits = limits(400, 8);
         let (slow, other) = (networks(&limits, "203.0.113.9"), networks(&limits, "203.0.113.10"));
         let signals: Vec<_> = (0..3).map(|_| Arc::new(Notify::new())).collect();
         let neighbour = Arc::new(Notify::new());
-        let elsewhere = limits.wait(&other, &neighbour);
-        let guards: Vec<_> = signals.iter().map(|signal| limits.wait(&slow, signal)).collect();
+        let elsewhere = limits.wait(&other, 9, &neighbour);
+        let wait = |(connection, signal)| limits.wait(&slow, connection, signal);
+        let guards: Vec<_> = (0..).zip(&signals).map(wait).collect();
         signals[0].notified().await;
         let handled = limits.acquire(&slow).unwrap();
         let ended = |signal: Arc<Notify>| async move {

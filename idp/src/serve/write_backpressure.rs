@@ -151,7 +151,7 @@ mod tests {
     use crate::serve::request_limits::tests::limits;
 
     fn track(unread: &UnreadResponses, body: impl Into<Body>) -> Body {
-        let waiting = limits(100, 100).wait(&Arc::default(), unread.give_way());
+        let waiting = limits(100, 100).wait(&Arc::default(), 1, unread.give_way());
         unread.track(body.into(), Some(waiting))
     }
 

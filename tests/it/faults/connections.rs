@@ -136,14 +136,11 @@ async fn cancelled_work_commits_nothing(engine: Engine) {
     let data = TestDb::create(engine).await;
     let db = data.open().await;
     let commits = CommitTracker::default();
-    let other = db.clone();
-    let forever = std::future::pending::<()>();
-    let task = commits
-        .track(async { CommitTracker::run_to_completion(async move { forever.await }) })
-        .await;
-    assert!(commits.cancel() && commits.cancel());
-    assert!(matches!(task.await, Err(Error::Unavailable(_))), "it ended");
-    assert!(matches!(commits.track(bump(&other)).await, Err(Error::Unavailable(_))));
+    let task = async { CommitTracker::run_to_completion(std::future::pending::<()>()).await };
+    let (ended, is_cancelled) = tokio::join!(commits.track(task), async { commits.cancel() });
+    assert!(is_cancelled && commits.cancel());
+    assert!(matches!(ended, Err(Error::Unavailable(_))), "{ended:?}");
+    assert!(matches!(commits.track(bump(&db)).await, Err(Error::Unavailable(_))));
     assert_eq!(version(&db).await, 0);
 }
 
