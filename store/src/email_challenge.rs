@@ -232,6 +232,16 @@ pub async fn charge_guess(
     Ok(tries.map(|(tries,)| tries))
 }
 
+/// Refunds a guess that was charged in the same transaction, because nothing is compared: the same one may be charged again.
+pub async fn refund_guess(sql: &mut impl Sql, id: ChallengeId, tag: &str) -> Result<()> {
+    sql.q("UPDATE email_challenges SET tries = tries - 1, tried = REPLACE(tried, $2 || ' ', '') WHERE id = $1")
+        .bind(id)
+        .bind(tag)
+        .execute()
+        .await?;
+    Ok(())
+}
+
 /// Completes a challenge and refunds the try of the right guess; returns the tries that other guesses have spent. Only one
 /// caller ever gets them.
 pub async fn complete(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Result<Option<i64>> {

@@ -123,15 +123,23 @@ async fn charge_person_and_challenge(
 ) -> Result<Result<ChargedGuess, Refusal>> {
     let (throttle_subject, id) = (&post.throttle_subject, post.challenge.id);
     let tries = throttle_subject.code_tries(cx);
-    let refusal = match charge_person(cx, tx, throttle_subject).await? {
-        PersonCharge::Paused(until) => return Ok(Err(CodeRefusal::Paused(until).into())),
-        PersonCharge::DailyQuotaSpent(until) => CodeRefusal::Paused(until).into(),
-        PersonCharge::Charged(tally) => {
-            if let Some(used) = store::email_challenge::charge_guess(tx, id, tag, tries).await? {
-                return Ok(Ok(ChargedGuess { tries_left: tries - used, spent: Some(tally) }));
-            }
+    // The challenge first, then the person, then the site: a right code is applied in the same order
+    // (`Completion::consume`), to prevent a deadlock of the two.
+    let used = store::email_challenge::charge_guess(tx, id, tag, tries).await?;
+    let refusal = match (used, charge_person(cx, tx, throttle_subject).await?) {
+        (Some(used), PersonCharge::Charged(count)) => {
+            return Ok(Ok(ChargedGuess { tries_left: tries - used, spent: Some(count) }));
+        }
+        (Some(_), PersonCharge::Paused(until) | PersonCharge::DailyQuotaSpent(until)) => {
+            // Nothing was spent on the person, so nothing is spent on the challenge.
+            store::email_challenge::refund_guess(tx, id, tag).await?;
+            return Ok(Err(CodeRefusal::Paused(until).into()));
+        }
+        (None, PersonCharge::Paused(until)) => return Ok(Err(CodeRefusal::Paused(until).into())),
+        (None, PersonCharge::DailyQuotaSpent(until)) => CodeRefusal::Paused(until).into(),
+        (None, PersonCharge::Charged(count)) => {
             // Nothing was spent on the challenge, so nothing is spent on the person.
-            refund_person(cx, tx, throttle_subject, tally).await?;
+            refund_person(cx, tx, throttle_subject, count).await?;
             MailRefusal::Exhausted.into()
         }
     };

@@ -10,14 +10,14 @@ use store::{
 use super::{
     AfterSignIn, Answer, NewCookies, NextStep,
     apply::UnitOfWork,
-    deliver,
+    deliver::{self, PendingRefund},
     goal::Page,
     machine::SignInProof,
     method::Challenge,
     plan::{self, BrowserValue, MoveSource, PresentedSession, Reply},
     record::record_sign_in,
     state::State,
-    throttle_subject::{GuessCount, ThrottleSubject},
+    throttle_subject::ThrottleSubject,
 };
 use crate::{
     Error, Result,
@@ -46,8 +46,8 @@ pub(super) struct Completion<'a> {
     has_begun_session: bool,
     /// Whether the attempts of the presented value were moved with this one.
     has_moved: bool,
-    /// A stranger's try for the right guess, which must still be given back.
-    refund_pending: Option<GuessCount>,
+    /// What must still be given back for the right code that completes the sign-in.
+    refund_pending: Option<PendingRefund>,
 }
 
 impl<'a> Completion<'a> {
@@ -67,14 +67,15 @@ impl<'a> Completion<'a> {
         }
     }
 
-    /// Uses a mailed code up, or fails with a conflict. If the sign-in is complete with it, a stranger's try is given back when
-    /// the counters of its network are cleared.
+    /// Uses a mailed code up, or fails with a conflict, and gives its try back. If the sign-in is complete with it, that
+    /// follows when the counters of its network are cleared.
     pub(super) async fn consume(&mut self, tx: &mut Tx, challenge: Challenge) -> Result<()> {
-        let completes = matches!(self.state, State::Complete(_));
-        let throttle_subject = deliver::consume(self.work, tx, challenge, completes).await?;
-        self.refund_pending =
-            self.work.charged.filter(|_| completes && throttle_subject.is_stranger());
-        Ok(())
+        let refund = deliver::consume(self.work, tx, challenge).await?;
+        if matches!(self.state, State::Complete(_)) {
+            self.refund_pending = Some(refund);
+            return Ok(());
+        }
+        refund.refund_all(self.work, tx).await
     }
 
     /// The next state, serialised.
@@ -90,10 +91,13 @@ impl<'a> Completion<'a> {
             record_sign_in(cx, tx, proof, work.browser_context.requester.user_agent.clone())
                 .await?;
         self.new_cookies(tx).await?;
-        let failed =
-            ThrottleSubject::clear_failures(cx, tx, &user.counter_name(), self.refund_pending)
-                .await?;
+        let refund = self.refund_pending.take();
+        let right = refund.as_ref().and_then(|refund| refund.stranger_try(work));
+        let failed = ThrottleSubject::clear_failures(cx, tx, &user.counter_name(), right).await?;
         work.failures.get_or_init(|| failed);
+        if let Some(refund) = refund {
+            refund.refund_site(work, tx).await?;
+        }
         let signed_in = event::SignedIn { sign_in: sign_in.id(), acr: sign_in.assurance().acr() };
         let entry =
             audit::AuditEntry::done(signed_in).user(user.id).client(&work.request.client_id);

@@ -7,8 +7,11 @@ use store::{
 };
 
 use super::{
-    apply::UnitOfWork, method::Challenge, reference, send_quota, state::ProvenFirstStep,
-    throttle_subject::ThrottleSubject,
+    apply::UnitOfWork,
+    method::Challenge,
+    reference, send_quota,
+    state::ProvenFirstStep,
+    throttle_subject::{GuessCount, ThrottleSubject},
 };
 use crate::{
     Error, Result,
@@ -116,29 +119,54 @@ async fn record_requested(
     audit::record(work.cx, tx, entry).await
 }
 
-/// Uses a challenge up, or fails with a conflict; gives the try for the right guess back, to the challenge, the site and the
-/// person. If the sign-in is complete with it, the network's counters at the person are cleared next
-/// (`ThrottleSubject::clear_failures`), which does the last part. A guess that had been charged before has spent nothing.
+/// What is still to be given back for a right code, once its challenge is used up.
+pub(super) struct PendingRefund {
+    challenge: Challenge,
+    throttle_subject: ThrottleSubject,
+    /// Whether other guesses at the challenge were charged.
+    has_other_guesses: bool,
+}
+
+/// Uses a challenge up, or fails with a conflict, and gives the try for the right guess back to it.
 pub(super) async fn consume(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,
     challenge: Challenge,
-    completes: bool,
-) -> Result<ThrottleSubject> {
-    let cx = work.cx;
-    let Some(others) = store::email_challenge::complete(tx, challenge.id, cx.now).await? else {
+) -> Result<PendingRefund> {
+    let Some(others) = store::email_challenge::complete(tx, challenge.id, work.cx.now).await?
+    else {
         return Err(Error::Conflict);
     };
-    // The site counted only guesses that were charged to the challenge.
-    if others > 0 {
-        guess_budget::refund_challenge(cx, tx, challenge.id).await?;
-    }
     let throttle_subject = work.throttle_subject(tx).await?;
-    if let Some(count) = work.charged {
-        throttle_subject.refund_daily_quota(cx, tx).await?;
-        if !completes {
-            throttle_subject.refund_right_guess(cx, tx, ThrottleKind::Code, count).await?;
-        }
+    Ok(PendingRefund { challenge, throttle_subject, has_other_guesses: others > 0 })
+}
+
+impl PendingRefund {
+    /// The try of a stranger, which is given back when the counters of its network are cleared.
+    pub(super) fn stranger_try(&self, work: &UnitOfWork<'_>) -> Option<GuessCount> {
+        work.charged.filter(|_| self.throttle_subject.is_stranger())
     }
-    Ok(throttle_subject)
+
+    /// Gives the try back to the person, of a right code that does not complete the sign-in, and everything else.
+    pub(super) async fn refund_all(self, work: &UnitOfWork<'_>, tx: &mut Tx) -> Result<()> {
+        if let Some(count) = work.charged {
+            self.throttle_subject
+                .refund_right_guess(work.cx, tx, ThrottleKind::Code, count)
+                .await?;
+        }
+        self.refund_site(work, tx).await
+    }
+
+    /// Gives back what is left after the tries of the person. Last, as in `charge`, so that an attacker's guess at the same
+    /// account, which locks the same rows, causes no deadlock. A guess that had been charged before has spent nothing.
+    pub(super) async fn refund_site(self, work: &UnitOfWork<'_>, tx: &mut Tx) -> Result<()> {
+        if work.charged.is_some() {
+            self.throttle_subject.refund_daily_quota(work.cx, tx).await?;
+        }
+        // The site counted only guesses that were charged to the challenge.
+        if self.has_other_guesses {
+            guess_budget::refund_challenge(work.cx, tx, self.challenge.id).await?;
+        }
+        Ok(())
+    }
 }

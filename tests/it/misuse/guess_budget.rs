@@ -205,3 +205,36 @@ async fn try_leaving_client() -> Option<()> {
     wait::until_equal("verdicts", wrong, async || app.audit_outcomes("code.checked").await).await;
     Some(())
 }
+
+/// Makes a sign-in wait for lock 77 while it clears the wrong codes of its network at the person.
+const SLOW_CLEARING: [&str; 2] = [
+    "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END'",
+    "CREATE TRIGGER slow AFTER DELETE ON throttles
+        FOR EACH ROW WHEN (OLD.kind = 'code') EXECUTE FUNCTION slow()",
+];
+
+/// A guess locks the counters of the account, then a row of the site. A right code does it in the same order: otherwise
+/// PostgreSQL ends one of the two as a deadlock, and an attacker's guess makes the owner's right code fail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn right_code_locks_site_last() {
+    let app = TestApp::start(Engine::Postgres).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    browser.submit_code(&page, &wrong_code(&code, 0)).await;
+    let db = app.db.open().await;
+    for sql in SLOW_CLEARING {
+        db.write(async |tx| tx.q(sql).execute().await).await.expect("it runs");
+    }
+    let held = BlockingTx::open(db.clone(), "SELECT pg_advisory_xact_lock(77)").await;
+    let right = tokio::spawn(async move { browser.submit_code(&page, &code).await });
+    let clearing = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    wait::until_equal("a sign-in that waits", 1, async || app.count(clearing).await).await;
+    let locked = "UPDATE wrong_codes SET wrong = wrong";
+    let rows = db.write(async |tx| tx.q(locked).execute().await).await.expect("none is locked");
+    assert_eq!(rows, 1, "the wrong code");
+    held.commit().await;
+    right.await.unwrap().authorization_response(pending).code();
+}
