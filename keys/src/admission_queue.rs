@@ -4,8 +4,8 @@
 //! leaves its turns to the other. So strangers, however many, neither fill the half of known devices nor make one wait for
 //! more than its own lane, in turn with theirs.
 //!
-//! In the lane of strangers a network and an account have a share of the slots, so that a few clients do not keep the others
-//! out. While a permit is free, no share counts.
+//! In the lane of strangers a network and an account have a share of the slots ([`crate::lane_shares`]). While a permit is
+//! free, no share counts.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,13 +18,11 @@ use tokio::{
     time::timeout,
 };
 
+use crate::lane_shares::LaneShares;
+
 /// Callers of one account that are in the lane of known devices at once, hashing or waiting; further ones count as
 /// strangers.
 const PERMITS_PER_ACCOUNT: u8 = 2;
-/// Callers of one account that wait in the lane of strangers at once.
-const STRANGERS_PER_ACCOUNT: usize = 2;
-/// The part of the lane of strangers that callers from one network may fill: an eighth.
-const NETWORK_PART: usize = 8;
 
 /// An account, by the key of its counters ([`crate::RootKeys::counter_key`]).
 pub type AccountKey = [u8; 32];
@@ -46,20 +44,6 @@ pub enum HashingCaller {
     },
     /// A known device of this account, or a person who has proven both steps.
     Known(AccountKey),
-}
-
-impl HashingCaller {
-    /// The shares of the lane of strangers that it waits in, with the most callers of each.
-    fn shares(self, lane_slots: usize) -> [Option<([u8; 32], usize)>; 2] {
-        match self {
-            Self::Stranger => [None; 2],
-            Self::Browser { account, network } => [
-                account.map(|account| (account, STRANGERS_PER_ACCOUNT)),
-                Some((network, (lane_slots / NETWORK_PART).max(1))),
-            ],
-            Self::Known(account) => [Some((account, STRANGERS_PER_ACCOUNT)), None],
-        }
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -98,10 +82,8 @@ struct Inner {
     queue_slots: [Semaphore; 2],
     queue: Mutex<Queue>,
     accounts: Mutex<HashMap<AccountKey, u8>>,
-    /// The slots of the lane of strangers.
-    stranger_slots: usize,
-    /// Callers that wait in that lane, by account and by network.
-    shares: Mutex<HashMap<[u8; 32], usize>>,
+    /// Who waits in the lane of strangers.
+    shares: LaneShares,
 }
 
 /// While a permit is free, no caller waits.
@@ -157,8 +139,7 @@ impl AdmissionQueue {
             queue_slots: [Semaphore::new(strangers), Semaphore::new(known)],
             queue: Mutex::new(Queue { free_permits: permits, waiting, next_lane: Lane::Known }),
             accounts: Mutex::default(),
-            stranger_slots: strangers,
-            shares: Mutex::default(),
+            shares: LaneShares::new(strangers),
         }))
     }
 
@@ -190,7 +171,7 @@ impl AdmissionQueue {
             let shares = match lane {
                 Lane::Known => None,
                 Lane::Strangers => {
-                    Some(LaneShares::try_take(inner, caller).ok_or(AdmissionError::QueueFull)?)
+                    Some(inner.shares.try_take(caller).ok_or(AdmissionError::QueueFull)?)
                 }
             };
             // More waiters than slots: some of them were cancelled.
@@ -221,7 +202,7 @@ impl AdmissionQueue {
                 known.available_permits() == 0
             }
             HashingCaller::Stranger | HashingCaller::Browser { .. } | HashingCaller::Known(_) => {
-                strangers.available_permits() == 0 || !LaneShares::is_available(inner, caller)
+                strangers.available_permits() == 0 || !inner.shares.is_available(caller)
             }
         }
     }
@@ -246,54 +227,6 @@ impl AdmissionQueue {
 impl Inner {
     fn lock_queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_shares(&self) -> MutexGuard<'_, HashMap<[u8; 32], usize>> {
-        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A caller's part of its account's and its network's shares of the lane of strangers; returned when dropped.
-struct LaneShares {
-    inner: Arc<Inner>,
-    taken: Vec<[u8; 32]>,
-}
-
-impl LaneShares {
-    fn is_available(inner: &Inner, caller: HashingCaller) -> bool {
-        let shares = inner.lock_shares();
-        let is_left =
-            |(key, most): ([u8; 32], usize)| shares.get(&key).is_none_or(|waiting| *waiting < most);
-        caller.shares(inner.stranger_slots).into_iter().flatten().all(is_left)
-    }
-
-    fn try_take(inner: &Arc<Inner>, caller: HashingCaller) -> Option<Self> {
-        // All callers take theirs while they hold the queue's lock, so nothing changes in between but that more is left.
-        if !Self::is_available(inner, caller) {
-            return None;
-        }
-        let taken: Vec<_> =
-            caller.shares(inner.stranger_slots).into_iter().flatten().map(|(key, _)| key).collect();
-        let mut shares = inner.lock_shares();
-        for key in &taken {
-            *shares.entry(*key).or_default() += 1;
-        }
-        drop(shares);
-        Some(Self { inner: Arc::clone(inner), taken })
-    }
-}
-
-impl Drop for LaneShares {
-    fn drop(&mut self) {
-        let mut shares = self.inner.lock_shares();
-        for key in &self.taken {
-            if let Some(waiting) = shares.get_mut(key) {
-                *waiting = waiting.saturating_sub(1);
-                if *waiting == 0 {
-                    shares.remove(key);
-                }
-            }
-        }
     }
 }
 
@@ -418,7 +351,7 @@ mod tests {
             assert!(one.await.unwrap().is_ok());
         }
         assert!(queue.0.accounts.lock().unwrap().is_empty());
-        assert!(queue.0.shares.lock().unwrap().is_empty());
+        assert!(queue.0.shares.is_unused());
     }
 
     fn spawn_browser(
@@ -453,7 +386,28 @@ mod tests {
         }
         assert_eq!(refused, 92);
         assert!(other.await.unwrap().is_ok());
-        assert!(queue.0.shares.lock().unwrap().is_empty());
+        assert!(queue.0.shares.is_unused());
+    }
+
+    /// A network that asks for one account all the time leaves a place at it to another network.
+    #[tokio::test]
+    async fn network_fills_one_slot_of_account() {
+        let queue = AdmissionQueue::new(1, 128, LONG);
+        let held = queue.acquire(HashingCaller::Stranger).await.unwrap();
+        let flood: Vec<_> = (0..10).map(|_| spawn_browser(&queue, 1, 200)).collect();
+        until_waiting(&queue, 1, 0).await;
+        let others = [spawn_browser(&queue, 1, 201), spawn_browser(&queue, 2, 200)];
+        until_waiting(&queue, 3, 0).await;
+        drop(held);
+        let mut refused = 0;
+        for post in flood {
+            refused += u8::from(post.await.unwrap().is_err());
+        }
+        assert_eq!(refused, 9);
+        for other in others {
+            assert!(other.await.unwrap().is_ok());
+        }
+        assert!(queue.0.shares.is_unused());
     }
 
     /// Also by known devices of the account that its own share of their lane has no place for.

@@ -13,6 +13,7 @@ mod hasher;
 mod hasher_stats;
 mod jwt;
 mod key_ring;
+mod lane_shares;
 mod opaque_token;
 mod password;
 mod rng;
