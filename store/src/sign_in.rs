@@ -136,6 +136,17 @@ pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
     Ok(())
 }
 
+/// How often a person has signed in since then. Ids begin with the time.
+pub async fn count_since(sql: &mut impl Sql, user: UserId, since: Timestamp) -> Result<i64> {
+    let (count,): (i64,) = sql
+        .q("SELECT COUNT(*) FROM sign_ins WHERE user_id = $1 AND id >= $2")
+        .bind(user)
+        .bind(SignInId::new(since, [0; 10]))
+        .fetch_one()
+        .await?;
+    Ok(count)
+}
+
 /// Deletes up to `limit` sign-ins from before `before` that no session, grant or later sign-in refers to; returns how many.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM sign_ins WHERE id IN

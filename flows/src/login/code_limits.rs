@@ -29,8 +29,8 @@ pub(super) fn mail_quotas(cx: &Cx) -> [Quota; 2] {
     ]
 }
 
-/// The share of them that one network of strangers has: half of an hour's and a third of a day's, so that who asks for codes
-/// from one network does not use up what all have.
+/// The share of them that one network of strangers has: half of an hour's and a third of a day's, so that an
+/// attacker who asks for codes from one network does not use up what all have.
 pub(super) fn network_mail_quotas(cx: &Cx) -> [Quota; 2] {
     let [hour, day] = mail_quotas(cx);
     let share = |quota: Quota, parts: i64| Quota { limit: (quota.limit / parts).max(1), ..quota };

@@ -1,11 +1,10 @@
 //! Charging the quotas of mails to a person in an hour and in a day.
 
-use std::time::Duration;
-
 use store::{
     Tx,
     email_challenge::{self, ChallengePurpose},
-    throttle,
+    sign_in,
+    throttle::{self, Quota, ThrottleKind},
     user::User,
 };
 
@@ -37,10 +36,8 @@ pub(super) async fn charge_send(
         ThrottleSubject::Stranger { all_strangers, this_network } => {
             let counters = [this_network.as_slice(), all_strangers.as_slice()];
             match charge_stranger(cx, tx, counters).await? {
-                Some(is_last) => {
-                    if is_last {
-                        warn_of_unused_codes(cx, tx, user, client).await?;
-                    }
+                Some(ended) => {
+                    warn_of_unused_codes(cx, tx, user, client, &ended).await?;
                     true
                 }
                 None => false,
@@ -62,15 +59,20 @@ async fn charge_known_device(cx: &Cx, tx: &mut Tx, key: &[u8]) -> Result<bool> {
     Ok(false)
 }
 
-/// Charges the share of the network and what all strangers have; returns whether this was the last mail that all strangers
-/// have, or nothing if one of the quotas is used up.
-async fn charge_stranger(cx: &Cx, tx: &mut Tx, [here, all]: [&[u8]; 2]) -> Result<Option<bool>> {
+/// Charges the share of the network and what all strangers have; returns the quotas of all strangers of which this was the
+/// last mail, or nothing if one of the quotas is used up.
+async fn charge_stranger(
+    cx: &Cx,
+    tx: &mut Tx,
+    [here, all]: [&[u8]; 2],
+) -> Result<Option<Vec<Quota>>> {
     let (own, common) = (network_mail_quotas(cx), mail_quotas(cx));
     let counts = throttle::charge_shared_quotas(tx, [(here, own), (all, common)], cx.now).await?;
     if counts.iter().flatten().all(Option::is_some) {
         let [_, left] = counts;
-        let is_last = |(spent, quota): (Option<i64>, throttle::Quota)| spent == Some(quota.limit);
-        return Ok(Some(left.into_iter().zip(common).any(is_last)));
+        let ended =
+            left.into_iter().zip(common).filter(|(spent, quota)| *spent == Some(quota.limit));
+        return Ok(Some(ended.map(|(_, quota)| quota).collect()));
     }
     for (key, counts) in [here, all].into_iter().zip(counts) {
         for (quota, _) in common.iter().zip(counts).filter(|(_, spent)| spent.is_some()) {
@@ -80,10 +82,32 @@ async fn charge_stranger(cx: &Cx, tx: &mut Tx, [here, all]: [&[u8]; 2]) -> Resul
     Ok(None)
 }
 
-/// Warns the person if most of the codes that strangers had mailed were not used: who asks for them has the password, and
-/// keeps new browsers of the person from getting one.
-async fn warn_of_unused_codes(cx: &Cx, tx: &mut Tx, user: &User, client: &str) -> Result<()> {
-    let since = cx.now.minus(Duration::from_hours(1));
+/// Warns the person if most of the codes of a quota that has now ended were not used: an attacker who asks for them has the
+/// password, and keeps new browsers of the person from getting one.
+async fn warn_of_unused_codes(
+    cx: &Cx,
+    tx: &mut Tx,
+    user: &User,
+    client: &str,
+    ended: &[Quota],
+) -> Result<()> {
+    for quota in ended {
+        if are_mostly_unused(cx, tx, user, *quota).await? {
+            let notice = WrongGuessesMail { user: Some(user.id), tried: GuessKind::UnusedCodes };
+            return mail::warn_once_a_day(cx, tx, notice, &user.counter_name(), client).await;
+        }
+    }
+    Ok(())
+}
+
+/// Whether most mails of a quota that has ended were of codes that were not used, in its window.
+async fn are_mostly_unused(cx: &Cx, tx: &mut Tx, user: &User, quota: Quota) -> Result<bool> {
+    let since = cx.now.minus(quota.window);
+    if quota.kind == ThrottleKind::SendDay {
+        // Challenges are not kept for a day, but sign-ins are.
+        let used = sign_in::count_since(tx, user.id, since).await?;
+        return Ok(quota.limit - used > used);
+    }
     let recent = email_challenge::recent(tx, user.id, ChallengePurpose::SignIn, since).await?;
     let (answered, open): (Vec<_>, Vec<_>) =
         recent.iter().partition(|challenge| challenge.completed_at.is_some());
@@ -91,9 +115,5 @@ async fn warn_of_unused_codes(cx: &Cx, tx: &mut Tx, user: &User, client: &str) -
         challenges.iter().map(|challenge| challenge.sends).sum()
     };
     // And the one that is being asked for.
-    if mails(&open) + 1 > mails(&answered) {
-        let notice = WrongGuessesMail { user: Some(user.id), tried: GuessKind::UnusedCodes };
-        mail::warn_once_a_day(cx, tx, notice, &user.counter_name(), client).await?;
-    }
-    Ok(())
+    Ok(mails(&open) + 1 > mails(&answered))
 }

@@ -173,3 +173,29 @@ async fn one_network_has_share_of_mails(engine: Engine) {
     let told = mails.iter().filter(|mail| mail.subject.contains("not used"));
     assert_eq!(told.count(), 1);
 }
+
+/// Codes that were asked for earlier in the day count, too, when the quota of a day ends.
+#[apply(both_engines)]
+async fn unused_codes_of_day_warn_person(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, owner) = (app.client("portal").await, app.patient("Mere").await);
+    app.set_setting("sign_in.sends_per_hour", "4").await;
+    app.set_setting("sign_in.sends_per_day", "6").await;
+    app.stop_clock_in_new_window();
+    let notices = "SELECT COUNT(*) FROM jobs WHERE kind = 'mail.wrong_guesses'";
+    for network in 1..=4 {
+        let thief = browser_from(&app, &format!("203.0.113.{network}"));
+        let (page, _) = thief.open_sign_in_page(&client).await;
+        assert!(thief.submit_password(&page, &owner).await.has_field("code"));
+        app.clock.advance(Duration::from_hours(2));
+    }
+    // In the last hour the owner's are the only ones.
+    browser_from(&app, "198.51.100.1").sign_in(&app, &client, &owner).await;
+    assert_eq!(app.count(notices).await, 0);
+    browser_from(&app, "198.51.100.2").sign_in(&app, &client, &owner).await;
+    assert_eq!(
+        app.count(notices).await,
+        1,
+        "when the last of six was asked for, one had been used"
+    );
+}
