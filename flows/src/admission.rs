@@ -4,11 +4,9 @@
 //! layer counts the post ─▶ within ─▶ admitted
 //!                          beyond ─▶ known device, or both steps proven? ─▶ within a limit of its account ─▶ admitted
 //!                                                                       └─ no, or beyond that too ─▶ paused
-//! a stranger's guess ─▶ charged to its network as a failure ─▶ within ─▶ admitted, and checked
-//!                                                              beyond ─▶ paused, nothing is checked
 //! ```
 //!
-//! The layer only counts. Rules about networks belong here.
+//! The layer only counts. Rules about posts of networks belong here; those about guesses are in [`network`].
 
 use keys::AccountKey;
 use store::{Sql, user::User};
@@ -18,7 +16,7 @@ use crate::{
     attempt::{self, Attempt, AttemptLookup, BrowserContext, Purpose},
     device,
     email::EmailAddress,
-    network::{self, AuditSubject, CountedFailure, RateLimited},
+    network::{self, RateLimited},
     session,
 };
 
@@ -66,19 +64,6 @@ impl Admission {
             }
             None => Self::Paused(limit),
         })
-    }
-
-    /// Decides about a guess before it is checked, and charges a stranger's network with a failure until the guess turns out
-    /// to be right. `about` is called only when the refusal is recorded in the trail.
-    pub(crate) async fn for_guess(
-        cx: &Cx,
-        is_stranger: bool,
-        about: impl AsyncFnOnce() -> Result<AuditSubject>,
-    ) -> Result<std::result::Result<CountedFailure, RateLimited>> {
-        if !is_stranger {
-            return Ok(Ok(CountedFailure::none()));
-        }
-        network::count_failure(cx, about).await
     }
 }
 

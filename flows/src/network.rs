@@ -121,11 +121,6 @@ pub(crate) struct CountedFailure {
 }
 
 impl CountedFailure {
-    /// Nothing was counted.
-    pub(crate) const fn none() -> Self {
-        Self { cx: None }
-    }
-
     /// It was a failure.
     pub(crate) fn keep(mut self) {
         self.cx = None;
@@ -147,12 +142,17 @@ impl Drop for CountedFailure {
     }
 }
 
-/// Counts a failure before anything is checked; returns the limit when one of the request's networks is rate limited, and
-/// then nothing is checked. `about` is called only when that is recorded in the trail.
+/// Counts a stranger's guess as a failure of its network, before anything is checked and until it turns out to be right;
+/// returns the limit when one of the request's networks is rate limited, and then nothing is checked. `about` is called only
+/// when that is recorded in the trail.
 pub(crate) async fn count_failure(
     cx: &Cx,
+    is_stranger: bool,
     about: impl AsyncFnOnce() -> Result<AuditSubject>,
 ) -> Result<std::result::Result<CountedFailure, RateLimited>> {
+    if !is_stranger {
+        return Ok(Ok(CountedFailure { cx: None }));
+    }
     Ok(match count(cx, LimitKind::Failures, about).await? {
         Some(limit) => Err(limit),
         None => Ok(CountedFailure { cx: Some(cx.clone()) }),
@@ -173,6 +173,11 @@ pub(crate) async fn count_account_post(cx: &Cx, account: &AccountKey) -> Option<
             Some(RateLimited { size, until: cx.now.plus(after) })
         }
     }
+}
+
+/// Gives back a post that the full hashing queue has rejected.
+pub async fn refund_post(cx: &Cx) {
+    refund(cx, LimitKind::Posts, 1).await;
 }
 
 /// Gives back what a completed sign-in used: its posts, and this person's failures from here during it.

@@ -30,8 +30,7 @@ use super::{
     show_on_conflict, typed_code,
 };
 use crate::{
-    Cx, Result,
-    admission::Admission,
+    Cx, Error, Result,
     attempt::{self, Attempt, AttemptLookup, BrowserContext, LoadedAttempt},
     audit::{self, event, outcome::CodeOutcome},
     network,
@@ -140,14 +139,32 @@ async fn judge(
     };
     let is_stranger = post.throttle_subject.is_stranger();
     let about = async || Ok(post.audit_subject());
-    let failure = match Admission::for_guess(cx, is_stranger, about).await? {
+    let failure = match network::count_failure(cx, is_stranger, about).await? {
         Ok(failure) => failure,
         Err(limit) => return Ok(Answer::Show(id, Some(Refusal::NetworkPaused(limit)))),
     };
-    let charged = charge::charge_guess(cx, post, &code).await?;
+    let charged = match charge::charge_guess(cx, post, &code).await {
+        Ok(charged) => charged,
+        Err(error) => {
+            // Any other error has charged nothing.
+            if matches!(error, Error::Store(store::Error::CommitUnknown(_))) {
+                failure.keep();
+            }
+            return Err(error);
+        }
+    };
     let verdict = match &charged {
         Err(refusal) => Verdict::Refused(*refusal),
-        Ok(charge) => compare(cx, browser_context, post, &code, charge.tries_left).await?,
+        Ok(charge) => match compare(cx, browser_context, post, &code, charge.tries_left).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                // If the guess is charged, it may be wrong.
+                if charge.spent.is_some() {
+                    failure.keep();
+                }
+                return Err(error);
+            }
+        },
     };
     let mut work = UnitOfWork::for_post(cx, browser_context, post);
     work.charged = charged.ok().and_then(|charge| charge.spent);

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     Cx, Error, Result,
-    admission::Admission,
     attempt::{self, Attempt, AttemptLookup, BrowserContext},
     audit::{self, event, outcome::PasswordOutcome},
     email::EmailAddress,
@@ -73,7 +72,8 @@ pub async fn post(
     } else {
         HashingCaller::Known(account)
     };
-    // A rejected request is not counted: under overload that is nearly every request, and each must be cheap.
+    // A rejected request is not counted: under overload that is nearly every request, and each must be cheap. Its post was
+    // counted if only a share of its account is full, because the account was not read yet; the caller gives that back.
     if let Err(full) = cx.hasher.reject_if_full(caller) {
         return Ok(busy_answer(name, full));
     }
@@ -96,12 +96,13 @@ pub async fn post(
     let (cx, browser_context, name) = (cx.clone(), browser_context.clone(), name.to_owned());
     let typed = TypedCredentials { email: email.clone(), password, throttle_subject };
     CommitTracker::run_to_completion(async move {
-        let outcome = judge_admitted(&cx, &browser_context, &name, typed, slot).await;
-        match outcome {
-            Ok(Judgement { failed: true, .. }) => failure.keep(),
-            Ok(_) | Err(_) => failure.refund().await,
+        let judgement = judge_admitted(&cx, &browser_context, &name, typed, slot).await?;
+        if judgement.failed {
+            failure.keep();
+        } else {
+            failure.refund().await;
         }
-        outcome.map(|judgement| judgement.answer)
+        judgement.answer
     })
     .await?
 }
@@ -117,7 +118,7 @@ async fn count_failure(
     let (cx, browser_context, name) = (cx.clone(), browser_context.clone(), name.to_owned());
     CommitTracker::run_to_completion(async move {
         let about = async || audit_subject(&cx, &browser_context, &name).await;
-        Admission::for_guess(&cx, is_stranger, about).await
+        network::count_failure(&cx, is_stranger, about).await
     })
     .await?
 }
@@ -150,14 +151,15 @@ struct TypedCredentials {
 
 /// The result of checking a post.
 struct Judgement {
-    answer: Answer,
-    /// Whether the network's failure stays: a password was wrong, or was not compared because of a wait.
+    answer: Result<Answer>,
+    /// Whether the network's failure stays: a password was wrong, or was not compared because of a wait. Also if that could
+    /// not be recorded, or may not be.
     failed: bool,
 }
 
 impl Judgement {
     const fn without_failure(answer: Answer) -> Self {
-        Self { answer, failed: false }
+        Self { answer: Ok(answer), failed: false }
     }
 }
 
@@ -206,7 +208,7 @@ async fn judge_admitted(
         tracing::error!(%error, "a password hash could not be renewed");
     }
     let failed = matches!(verdict, Some(PasswordVerdict::Wrong | PasswordVerdict::Paused(_)));
-    Ok(Judgement { answer: show_on_conflict(attempt.id(), outcome)?, failed })
+    Ok(Judgement { answer: show_on_conflict(attempt.id(), outcome), failed })
 }
 
 /// The person of the typed address, if there is one.

@@ -63,7 +63,13 @@ pub(in crate::http) async fn post(
                     Err(error) => {
                         return unavailable::respond_failed(&app, &request, posted, error);
                     }
-                    Ok(answer) => answer,
+                    Ok(answer) => {
+                        // The network was counted before the account was read, whose share of the queue is full.
+                        if matches!(answer, Answer::Busy { .. }) && request.rate_limited.is_none() {
+                            network::refund_post(&request.cx).await;
+                        }
+                        answer
+                    }
                 }
             }
             Err(refusal) => {
