@@ -77,7 +77,6 @@ impl Default for Options {
     fn default() -> Self {
         let hashing = HasherConfig { threads: 2, queue: 1000, wait: Duration::from_secs(30) };
         let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: Duration::from_secs(20) };
-        // All people in a test have one address.
         // All browsers of a test come from one address.
         let limits = LimitsConfig {
             connections_per_network: 4096,

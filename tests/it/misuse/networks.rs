@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use keys::{HasherConfig, HashingCaller, HashingPermit};
+use store::HitResult;
 use tokio::task::JoinHandle;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
@@ -126,22 +127,34 @@ async fn queue_refusal_is_not_counted(engine: Engine) {
 /// share it.
 #[apply(both_engines)]
 async fn dropped_right_passwords_leave_no_failures(engine: Engine) {
-    let app = behind_a_proxy(engine).await;
+    let hashing = HasherConfig { threads: 1, queue: 64, wait: Duration::from_mins(5) };
+    let options = Options { hashing, proxies: vec!["127.0.0.0/8"], ..Options::default() };
+    let app = TestApp::start_with(engine, options).await;
+    app.stop_clock_in_new_window();
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set_setting("sign_in.network_failures_ipv4", "10").await;
-    let mut dropped = 0;
-    for nth in 0..40_u64 {
+    let post = async || {
         let browser = browser_from(&app, "203.0.113.1");
         let (page, _) = browser.open_sign_in_page(&client).await;
         let form = page.form().with("email", &patient.email).with("password", &patient.password);
-        let post = tokio::spawn(async move { browser.try_post(&form, "continue").await });
-        // From before the request is read to after it is answered.
-        tokio::time::sleep(Duration::from_millis(nth % 20 * 5)).await;
+        tokio::spawn(async move { browser.try_post(&form, "continue").await })
+    };
+    let full = FullHashingPool::fill(&app).await;
+    for _ in 0..12 {
+        let post = post().await;
+        until_equal("callers in the queue", [2, 0], async || app.app().hasher.waiting()).await;
         post.abort();
-        dropped += u32::from(post.await.is_err_and(|ended| ended.is_cancelled()));
+        until_equal("callers in the queue", [1, 0], async || app.app().hasher.waiting()).await;
     }
-    assert!(dropped > 10, "{dropped} of 40");
+    full.release().await;
+    // From before the request is read to after it is answered, as far as the machine allows.
+    for nth in 0..20 {
+        let post = post().await;
+        tokio::time::sleep(Duration::from_millis(nth * 5)).await;
+        post.abort();
+    }
     until_equal("callers that hash", 0, async || app.app().hasher.stats().admitted).await;
+    until_equal("failures", false, async || has_failures(&app, "203.0.113.1").await).await;
     for nth in 0..10 {
         let neighbour = browser_from(&app, "203.0.113.1");
         let email = format!("{nth}@patients.example");
@@ -149,6 +162,43 @@ async fn dropped_right_passwords_leave_no_failures(engine: Engine) {
     }
     let last = guess(&browser_from(&app, "203.0.113.1"), &client, &patient.email).await;
     assert_eq!(last, 429, "the failures of wrong passwords stay");
+}
+
+/// Whether failures of a network are counted. Looking counts none.
+async fn has_failures(app: &TestApp, network: &str) -> bool {
+    let (counters, now) = (&app.app().ephemeral, app.app().clock.now());
+    let (key, window) = (format!("fail:{network}"), Duration::from_mins(5));
+    let hit = counters.hit(&key, 1, window, now).await;
+    counters.refund(&key, 1, window, now).await;
+    matches!(hit, HitResult::Over { .. })
+}
+
+/// As [`queue_refusal_is_not_counted`], where the queue has slots, but none for the account.
+#[apply(both_engines)]
+async fn full_share_of_account_is_not_counted(engine: Engine) {
+    let hashing = HasherConfig { threads: 1, queue: 64, wait: Duration::from_mins(5) };
+    let app = TestApp::start_with(engine, Options { hashing, ..Options::default() }).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set_setting("sign_in.posts_per_minute", "10").await;
+    app.stop_clock_in_new_window();
+    let full = FullHashingPool::fill(&app).await;
+    let first = app.browser();
+    let (page, _) = first.open_sign_in_page(&client).await;
+    let first = tokio::spawn({
+        let patient = patient.clone();
+        async move { first.submit_password(&page, &patient).await }
+    });
+    until_equal("callers in the queue", [2, 0], async || app.app().hasher.waiting()).await;
+    let browser = app.browser();
+    let (mut page, _) = browser.open_sign_in_page(&client).await;
+    for _ in 0..15 {
+        page = browser.submit_password(&page, &patient).await;
+        assert_eq!(page.status, 503, "{}", page.text());
+    }
+    full.release().await;
+    assert!(first.await.unwrap().has_field("code"));
+    let admitted = browser.submit_password(&page, &patient).await;
+    assert!(admitted.has_field("code"), "{}", admitted.text());
 }
 
 /// A client that leaves while it waits for a permit to hash gives its failure back, too, and its place in the queue.
@@ -170,6 +220,7 @@ async fn waiting_post_that_leaves_is_forgotten(engine: Engine) {
         until_equal("callers in the queue", [1, 0], async || app.app().hasher.waiting()).await;
     }
     full.release().await;
+    until_equal("failures", false, async || has_failures(&app, "127.0.0.1").await).await;
     assert_eq!(status_of_last(10, &app, &client).await, 200);
     assert_eq!(status_of_last(1, &app, &client).await, 429);
 }
