@@ -1,5 +1,6 @@
 //! What uses up the site's guess budget, and what is charged while it is used up (misuse case 14).
 
+use store::Sql;
 use vestibule_tests::{app::TestApp, blocking_tx::BlockingTx, db::Engine, wait};
 
 use super::limits::{behind_a_proxy, browser_from, without_session, wrong_code};
