@@ -6,6 +6,7 @@
 mod engine;
 mod migrate;
 mod pool;
+mod statistics;
 
 use std::path::PathBuf;
 
@@ -306,19 +307,29 @@ impl Db {
 
     /// Counts the rows again, by a sample, from which the engine plans its statements: after many rows have come or gone.
     ///
+    /// Another process that has a SQLite file open plans by the former numbers until it opens its connections again.
+    ///
     /// # Errors
-    /// The database is unavailable.
+    /// The database is unavailable, or a table cannot be counted; the others are counted all the same.
     pub async fn refresh_statistics(&self) -> Result<()> {
-        let sql = match &self.0 {
-            // Only the tables whose size has changed much (`0x10000`: also those that this connection has not read).
-            Pools::Sqlite { .. } => "PRAGMA optimize = 0x10002",
-            // Only our tables: for each of others it would warn that it may not.
-            Pools::Postgres(_) => {
-                "ANALYZE users, devices, attempts, email_challenges, sign_ins, sessions, grants, auth_codes,
-                         throttles, wrong_codes, consents, audit, audit_seals, jobs"
-            }
+        let (sql, readers) = match &self.0 {
+            Pools::Sqlite { readers, .. } => (&statistics::SQLITE[..], Some(readers)),
+            Pools::Postgres(_) => (&statistics::POSTGRES[..], None),
         };
-        self.write(async |tx| tx.q(sql).execute().await.map(drop)).await
+        let mut outcome = Ok(());
+        for sql in sql {
+            outcome = outcome.and(self.write(async |tx| tx.q(sql).execute().await.map(drop)).await);
+            // Without a connection the others would fail, too, each after its time limit.
+            if matches!(&outcome, Err(Error::Unavailable(cause)) if crate::error::breaks_connection(cause))
+            {
+                break;
+            }
+        }
+        if let Some(readers) = readers {
+            // A connection reads the statistics of a SQLite file once, when it is opened.
+            readers.reopen().await;
+        }
+        outcome
     }
 
     /// Checks the connection that has been idle longest. For a task that runs each second.

@@ -62,8 +62,8 @@ struct Shared<C: EngineConnection> {
     max_connections: u32,
     permits: Arc<Semaphore>,
     idle: Mutex<VecDeque<OpenConnection<C>>>,
-    /// Increments when a connection breaks. Connections that were opened before are closed instead of handed out: the same
-    /// cause has broken them, too.
+    /// Increments when a connection breaks, and by [`Pool::reopen`]. Connections that were opened before are closed instead
+    /// of handed out: the same cause has broken them, too, or made them out of date.
     generation: AtomicU64,
 }
 
@@ -162,6 +162,12 @@ impl<C: EngineConnection> Pool<C> {
         }
     }
 
+    /// Closes every connection: the idle ones now, each other one when it is returned. The next callers open new ones.
+    pub(super) async fn reopen(&self) {
+        self.0.generation.fetch_add(1, Ordering::AcqRel);
+        self.0.close_idle().await;
+    }
+
     /// The use of this pool.
     pub(super) fn state(&self, name: &'static str) -> PoolState {
         let shared = &self.0;
@@ -181,10 +187,7 @@ impl<C: EngineConnection> Pool<C> {
             timeout(STATEMENT_TIMEOUT, shared.permits.acquire_many(shared.max_connections)).await;
         shared.permits.close();
         drop(all_permits);
-        let idle = std::mem::take(&mut *shared.idle());
-        for connection in idle {
-            let _ = timeout(RECOVERY_TIMEOUT, connection.raw.close()).await;
-        }
+        shared.close_idle().await;
     }
 }
 
@@ -210,6 +213,13 @@ impl<C: EngineConnection> Shared<C> {
             && !self.permits.is_closed()
         {
             self.idle().push_back(connection);
+        }
+    }
+
+    async fn close_idle(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        for connection in idle {
+            let _ = timeout(RECOVERY_TIMEOUT, connection.raw.close()).await;
         }
     }
 

@@ -363,20 +363,3 @@ async fn cancelled_sweep_is_resumed_later() {
     while turn.next(&cx).await.unwrap() {}
     assert!(remaining_rows(&app).await.iter().all(|(_, rows)| *rows == 0));
 }
-
-/// After a sweep of many rows and after `idp migrate` the engine counts again what it plans statements by.
-#[apply(both_engines)]
-async fn planner_statistics_can_be_refreshed(engine: Engine) {
-    let app = TestApp::start(engine).await;
-    for name in ["Mere", "Hemi", "Aroha"] {
-        app.patient(name).await;
-    }
-    app.replica_db().refresh_statistics().await.unwrap();
-    let counted = match engine {
-        Engine::Sqlite => "SELECT COUNT(*) FROM sqlite_stat1 WHERE tbl = 'users'",
-        Engine::Postgres => {
-            "SELECT COUNT(*) FROM pg_stats WHERE schemaname = current_schema() AND tablename = 'users'"
-        }
-    };
-    assert!(app.count(counted).await > 0);
-}

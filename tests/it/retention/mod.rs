@@ -2,3 +2,4 @@
 
 mod batch_locks;
 mod expiry;
+mod statistics;
