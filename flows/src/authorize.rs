@@ -3,7 +3,7 @@
 //! ```text
 //! parameters ─▶ checks ─▶ session? ─▶ need ─┬─ nothing ─▶ grant and code ─▶ client
 //!                  │                        ├─ sign in ─▶ password page, request sealed in it: no row
-//!                  │                        └─ consent, confirm, too many in a minute ─▶ that page, request sealed in it
+//!                  │                        └─ consent, confirm, too many in a minute ─▶ that page, likewise
 //!                  └─ refused ─▶ our page, or the client by redirect
 //! ```
 //!
@@ -172,8 +172,8 @@ async fn proceed(
     answer(cx, browser_context, request, client, need, session).await
 }
 
-/// Counts an answer without a page; false when the session has had too many. A GET that writes is counted nowhere else: a
-/// script, or a client that redirects in a loop, would fill the database.
+/// Counts an answer without a page; false when the session has had too many. A GET that writes is counted nowhere else:
+/// a script, or a client that redirects in a loop, would fill the database.
 async fn may_be_silent(cx: &Cx, session: &LiveSession) -> bool {
     let key = format!("silent:{}", session.id.uuid());
     let hit = cx.ephemeral.hit(&key, SILENT_PER_MINUTE, Duration::from_mins(1), cx.now).await;

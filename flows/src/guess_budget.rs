@@ -24,16 +24,16 @@ const SHARDS: u8 = 16;
 /// The key of the counter for the whole site.
 const SITE: &[u8] = b"site";
 
-/// Wrong codes of one account in a day that count for the site. What one account can lose is held by its own counters; the
-/// budget is about guesses at many.
+/// Wrong codes of one account in a day that count for the site. What one account can lose is held by its own counters;
+/// the budget is about guesses at many.
 const MOST_OF_ONE_ACCOUNT: i64 = 15;
 
 /// What was counted of one challenge: without a limit, because no challenge is a day old.
 const CHALLENGE_COUNTER: Quota =
     Quota { kind: ThrottleKind::BudgetedGuess, limit: i64::MAX, window: DAY };
 
-/// What was counted of one account. Nothing of it is given back: otherwise an owner who guesses wrongly and then signs in could
-/// spend the site's budget again and again.
+/// What was counted of one account. Nothing of it is given back: otherwise an owner who guesses wrongly and then signs
+/// in could spend the site's budget again and again.
 const ACCOUNT_COUNTER: Quota =
     Quota { kind: ThrottleKind::BudgetedGuess, limit: MOST_OF_ONE_ACCOUNT, window: DAY };
 
@@ -55,8 +55,8 @@ pub(crate) async fn count_wrong_code(
     Ok(())
 }
 
-/// Takes back for the site the wrong codes of a challenge when it was answered: they were its owner's and not an attacker's. Called once
-/// for each challenge.
+/// Takes back for the site the wrong codes of a challenge when it was answered: they were its owner's and not an
+/// attacker's. Called once for each challenge.
 pub(crate) async fn refund_challenge(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
     let counted =
         throttle::get(tx, challenge.uuid().as_bytes(), ThrottleKind::BudgetedGuess).await?;

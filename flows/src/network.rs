@@ -112,8 +112,8 @@ pub async fn count_post(cx: &Cx) -> Result<Option<RateLimited>> {
     count(cx, LimitKind::Posts, async || Ok(AuditSubject::default())).await
 }
 
-/// A failure that was counted before anything was checked. It is given back when this is dropped, so that a client that goes
-/// away before its guess is judged leaves no failure behind.
+/// A failure that was counted before anything was checked. It is given back when this is dropped, so that a client that
+/// goes away before its guess is judged leaves no failure behind.
 #[must_use]
 pub(crate) struct CountedFailure {
     /// The request; none where nothing was counted, or nothing is to be given back any more.

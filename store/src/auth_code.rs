@@ -115,8 +115,8 @@ pub async fn is_attempt_redeemed(sql: &mut impl Sql, attempt: AttemptId) -> Resu
     Ok(redeemed > 0)
 }
 
-/// Voids the unredeemed codes of a session for a client that were made after `after`, except for the newest `kept`: older ones
-/// have expired.
+/// Voids the unredeemed codes of a session for a client that were made after `after`, except for the newest `kept`:
+/// older ones have expired.
 pub async fn void_older(
     sql: &mut impl Sql,
     session: SessionId,

@@ -156,8 +156,8 @@ pub struct ClientRange<'a> {
 
 /// The last id of the next `limit` rows; none when none is left.
 ///
-/// No index leads from a client to its rows: each sign-in would write it, and clients are seldom removed. So each table is
-/// read once from its beginning to its end, outside the transactions that delete.
+/// No index leads from a client to its rows: each sign-in would write it, and clients are seldom removed. So each table
+/// is read once from its beginning to its end, outside the transactions that delete.
 pub async fn find_batch_end(
     sql: &mut impl Sql,
     range: ClientRange<'_>,

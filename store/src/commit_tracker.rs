@@ -1,5 +1,5 @@
-//! Whether a piece of work has begun a commit: a caller that gives it up then must not report that nothing happened. Until
-//! then it can be cancelled.
+//! Whether a piece of work has begun a commit: a caller that gives it up then must not report that nothing happened.
+//! Until then it can be cancelled.
 
 use std::{
     panic,
@@ -39,8 +39,8 @@ impl CommitTracker {
         CURRENT.scope(self.clone(), work).await
     }
 
-    /// Runs `work` as a task that belongs to the current work and continues when its caller is dropped. It ends early only if
-    /// the current work is cancelled before its first commit. Fails if it does, or if the runtime is shut down.
+    /// Runs `work` as a task that belongs to the current work and continues when its caller is dropped. It ends early
+    /// only if the current work is cancelled before its first commit. Fails if it does, or if the runtime is shut down.
     ///
     /// # Panics
     ///
@@ -76,8 +76,8 @@ impl CommitTracker {
         }
     }
 
-    /// Cancels the work unless it has begun a commit; then the outcome of the last one is unknown. Returns whether it is
-    /// cancelled: from now on it commits nothing.
+    /// Cancels the work unless it has begun a commit; then the outcome of the last one is unknown. Returns whether it
+    /// is cancelled: from now on it commits nothing.
     #[must_use]
     pub fn cancel(&self) -> bool {
         let exchanged =

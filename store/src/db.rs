@@ -273,8 +273,8 @@ impl Db {
             Pools::Sqlite { writer, .. } => migrate::sqlite(writer, migrations).await?,
             Pools::Postgres(pool) => migrate::postgres(pool, migrations).await?,
         }
-        // A restored database has no statistics, and `idp migrate` is run after a restore. Without them statements are slower,
-        // and nothing else.
+        // A restored database has no statistics, and `idp migrate` is run after a restore. Without them statements are
+        // slower, and nothing else.
         if let Err(error) = self.refresh_statistics().await {
             tracing::warn!(%error, "the statistics of the database could not be refreshed");
         }
@@ -305,7 +305,8 @@ impl Db {
         Ok(Timestamp::from_millis(millis))
     }
 
-    /// Counts the rows again, by a sample, from which the engine plans its statements: after many rows have come or gone.
+    /// Counts the rows again, by a sample, from which the engine plans its statements: after many rows have come or
+    /// gone.
     ///
     /// Another process that has a SQLite file open plans by the former numbers until it opens its connections again.
     ///

@@ -1,8 +1,9 @@
 //! Counters of a person, of a network on a person, of a known device, or of the site. Restarts, new challenges and other
 //! browsers do not reset them.
 //!
-//! Two kinds share the table. A *delay* charges a try while no wait is running, and the caller then starts the next wait; its
-//! count falls by one a day, by the clock alone. A *quota* counts within a window that starts with its first hit.
+//! Two kinds share the table. A *delay* charges a try while no wait is running, and the caller then starts the next
+//! wait; its count falls by one a day, by the clock alone. A *quota* counts within a window that starts with its first
+//! hit.
 
 use sqlx::FromRow;
 
@@ -140,8 +141,8 @@ macro_rules! delay_count {
     };
 }
 
-/// What a use at `$1` that costs `$3` makes of a delay of the kind `$2`, unless its wait is running. A use that costs nothing
-/// changes nothing that any later use could notice.
+/// What a use at `$1` that costs `$3` makes of a delay of the kind `$2`, unless its wait is running. A use that costs
+/// nothing changes nothing that any later use could notice.
 macro_rules! use_delay {
     () => {
         concat!(
@@ -245,7 +246,8 @@ pub async fn start_delay(
     Ok(())
 }
 
-/// Refunds one try, and ends the wait until `started` that it started, if it did. A wait that another try started goes on.
+/// Refunds one try, and ends the wait until `started` that it started, if it did. A wait that another try started goes
+/// on.
 pub async fn refund_delay(
     sql: &mut impl Sql,
     key: &[u8],
@@ -306,8 +308,8 @@ pub async fn charge_quota(
     Ok(taken.is_some())
 }
 
-/// Charges two different quotas by one, each of a key; returns which of them had one left, in their order. If only one had,
-/// the caller refunds it.
+/// Charges two different quotas by one, each of a key; returns which of them had one left, in their order. If only one
+/// had, the caller refunds it.
 pub async fn charge_quotas(
     sql: &mut impl Sql,
     quotas: [(&[u8], Quota); 2],
@@ -317,9 +319,11 @@ pub async fn charge_quotas(
     let taken: Vec<(Vec<u8>, String)> = sql
         .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, 1, $5, 0), ($3, $4, 1, $5, 0)
             ON CONFLICT (key, kind) DO UPDATE SET
-                spent = CASE WHEN throttles.since <= CASE WHEN throttles.key = $1 AND throttles.kind = $2 THEN $6 ELSE $7 END
+                spent = CASE WHEN throttles.since <=
+                                  CASE WHEN throttles.key = $1 AND throttles.kind = $2 THEN $6 ELSE $7 END
                              THEN 1 ELSE throttles.spent + 1 END,
-                since = CASE WHEN throttles.since <= CASE WHEN throttles.key = $1 AND throttles.kind = $2 THEN $6 ELSE $7 END
+                since = CASE WHEN throttles.since <=
+                                  CASE WHEN throttles.key = $1 AND throttles.kind = $2 THEN $6 ELSE $7 END
                              THEN $5 ELSE throttles.since END
             WHERE throttles.spent < CASE WHEN throttles.key = $1 AND throttles.kind = $2 THEN $8 ELSE $9 END
                OR throttles.since <= CASE WHEN throttles.key = $1 AND throttles.kind = $2 THEN $6 ELSE $7 END
@@ -347,8 +351,8 @@ macro_rules! window_start {
     };
 }
 
-/// Charges two kinds of quotas by one, each for two different keys; returns the counts, by key and kind, of those that had one
-/// left. If not all had, the caller refunds these.
+/// Charges two kinds of quotas by one, each for two different keys; returns the counts, by key and kind, of those that
+/// had one left. If not all had, the caller refunds these.
 pub async fn charge_shared_quotas(
     sql: &mut impl Sql,
     [(key, [one, two]), (other_key, [other_one, other_two])]: [(&[u8], [Quota; 2]); 2],

@@ -21,7 +21,8 @@ pub struct UserEdit {
     pub language: Option<&'static str>,
     /// The same address, spelled otherwise.
     pub spelling: Option<EmailAddress>,
-    /// All standard claims: those that are not among them are removed. Name and `email_verified` stay if they are not given.
+    /// All standard claims: those that are not among them are removed. Name and `email_verified` stay if they are not
+    /// given.
     pub claims: Option<StandardClaims>,
 }
 
@@ -33,8 +34,8 @@ pub enum UserChangeError {
     Unknown(String),
     /// The spelling is that of another address. To change the address itself would give the account to its mailbox.
     #[error(
-        "{0} is another address, not another spelling of {1}: this command cannot give an account another mailbox. Letters \
-         may be large or small, and the domain may be written in letters or as `xn--..`"
+        "{0} is another address, not another spelling of {1}: this command cannot give an account another mailbox. \
+         Letters may be large or small, and the domain may be written in letters or as `xn--..`"
     )]
     OtherAddress(String, String),
     /// The name is not acceptable.

@@ -1,5 +1,5 @@
-//! The standard claims of a person (OpenID Connect Core 1.0, section 5.1), as an operator gives them: checked by name and by
-//! type, so that no client gets a value that its library refuses.
+//! The standard claims of a person (OpenID Connect Core 1.0, section 5.1), as an operator gives them: checked by name
+//! and by type, so that no client gets a value that its library refuses.
 
 use std::fmt;
 

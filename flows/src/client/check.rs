@@ -36,15 +36,16 @@ pub enum BadClient {
     PublicWithoutPkce,
     /// A program on the person's machine with a secret.
     #[error(
-        "a program in the browser or on a person's own device cannot keep a secret, because each person has a copy of it (RFC \
-         6749, section 2.1): leave --auth-method out, and the client is protected by PKCE; or register the server that keeps \
-         the secret, with --profile web"
+        "a program in the browser or on a person's own device cannot keep a secret, because each person has a copy \
+         of it (RFC 6749, section 2.1): leave --auth-method out, and the client is protected by PKCE; or register the \
+         server that keeps the secret, with --profile web"
     )]
     SecretNotKept,
     /// A client with a secret is to become such a program.
     #[error(
-        "a program in the browser or on a person's own device cannot keep a secret, because each person has a copy of it (RFC \
-         6749, section 2.1), and this client has one: also give --auth-method none, which takes its secret away"
+        "a program in the browser or on a person's own device cannot keep a secret, because each person has a copy \
+         of it (RFC 6749, section 2.1), and this client has one: also give --auth-method none, which takes its secret \
+         away"
     )]
     SecretInTheWay,
     /// Pairwise subjects need one sector.

@@ -351,8 +351,8 @@ pub async fn remove(
         .await
 }
 
-/// Deletes a client's rows of one table in small transactions: one statement over the grants of a whole population would be
-/// too long for the database.
+/// Deletes a client's rows of one table in small transactions: one statement over the grants of a whole population
+/// would be too long for the database.
 async fn delete_rows(cx: &Cx, table: ClientTable, client: &str) -> Result<u64> {
     let mut range = ClientRange { table, client, after: Uuid::nil() };
     let mut deleted = 0;

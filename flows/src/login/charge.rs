@@ -1,8 +1,8 @@
 //! Charging a guess at a code before it is compared: one try of the person; while the site's guess budget is spent also one
 //! of the strangers' daily quota; and for a mailed code one of the challenge. All of them or none.
 //!
-//! What a wrong code counts beyond that, in the site's guess budget, and the notice to its person are written in the same
-//! transaction: a guess whose verdict is never applied has counted all the same.
+//! What a wrong code counts beyond that, in the site's guess budget, and the notice to its person are written in the
+//! same transaction: a guess whose verdict is never applied has counted all the same.
 
 use store::{Timestamp, Tx, throttle::ThrottleKind};
 
@@ -85,7 +85,8 @@ pub(super) async fn charge_guess(
         .await
 }
 
-/// Begins the waits after a guess, and counts a wrong one: in the site's guess budget, and with a notice if strangers now wait.
+/// Begins the waits after a guess, and counts a wrong one: in the site's guess budget, and with a notice if strangers
+/// now wait.
 async fn count_guess(
     cx: &Cx,
     tx: &mut Tx,
@@ -98,8 +99,8 @@ async fn count_guess(
     if is_right {
         return Ok(());
     }
-    // The budget does not affect known devices, so they spend nothing of it; nor does a guess at a code that is useless: its
-    // challenge was answered before, and could not take it back, or it is past its cap.
+    // The budget does not affect known devices, so they spend nothing of it; nor does a guess at a code that is
+    // useless: its challenge was answered before, and could not take it back, or it is past its cap.
     let is_useless =
         challenge.completed_at.is_some() || validity(cx, challenge) == CodeValidity::Expired;
     if let ThrottleSubject::Stranger { all_strangers, .. } = throttle_subject

@@ -1,7 +1,8 @@
 //! The second step by e-mail: six digits, derived and never stored (decision 3).
 //!
 //! ```text
-//! posted ─▶ six digits? ─▶ charged to person and challenge, counted if wrong (one commit) ─▶ verdict ─▶ applied (one commit)
+//! posted ─▶ six digits? ─▶ charged to person and challenge, counted if wrong (one commit)
+//!        ─▶ verdict ─▶ applied (one commit)
 //! ```
 //!
 //! Nothing stores an expiry: a code is valid until min(last acceptance by the mail server + window, first issue + 2 ×

@@ -54,8 +54,8 @@ impl PasswordChecked {
     }
 }
 
-/// Checks a posted password. A client that disconnects while it waits for a permit to hash is forgotten; afterwards the post is
-/// judged to the end, so that what it was charged, and what it is given back, belong together.
+/// Checks a posted password. A client that disconnects while it waits for a permit to hash is forgotten; afterwards the
+/// post is judged to the end, so that what it was charged, and what it is given back, belong together.
 pub async fn post(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -107,8 +107,8 @@ pub async fn post(
     .await?
 }
 
-/// Counts a failure of a stranger's network. Also if the client disconnects meanwhile: only what was counted in full can be
-/// given back.
+/// Counts a failure of a stranger's network. Also if the client disconnects meanwhile: only what was counted in full
+/// can be given back.
 async fn count_failure(
     cx: &Cx,
     browser_context: &BrowserContext,

@@ -192,8 +192,8 @@ impl ThrottleSubject {
         Ok(())
     }
 
-    /// Gives the try for a right guess back, and with it the wait that it started: exactly what this guess has changed, so that
-    /// no counter shows that there was a right one.
+    /// Gives the try for a right guess back, and with it the wait that it started: exactly what this guess has changed,
+    /// so that no counter shows that there was a right one.
     pub(super) async fn refund_right_guess(
         &self,
         cx: &Cx,
@@ -254,9 +254,9 @@ impl ThrottleSubject {
         Ok(until.map_or(cx.now, |until| until.max(cx.now)))
     }
 
-    /// Clears the failures of this network at a completed sign-in; returns how many it had at this person, without the right
-    /// code if its try `right` is among them. The counter of all strangers stays: only an account has sign-ins, so a wait that
-    /// ended with one would show a stranger who has an account (misuse case 53).
+    /// Clears the failures of this network at a completed sign-in; returns how many it had at this person, without the
+    /// right code if its try `right` is among them. The counter of all strangers stays: only an account has sign-ins,
+    /// so a wait that ended with one would show a stranger who has an account (misuse case 53).
     pub(super) async fn clear_failures(
         cx: &Cx,
         tx: &mut Tx,
@@ -370,8 +370,8 @@ impl DelayPolicy {
         }
     }
 
-    /// The failures after which the wait is the longest. A day without a failure takes one off these at most, so that waits
-    /// become shorter a day after an attack, however long it lasted.
+    /// The failures after which the wait is the longest. A day without a failure takes one off these at most, so that
+    /// waits become shorter a day after an attack, however long it lasted.
     fn longest_after(&self) -> i64 {
         let wait = |doublings: u32| self.first_wait.saturating_mul(1_u32 << doublings);
         let doublings = (0..20).find(|doublings| wait(*doublings) >= self.longest_wait);

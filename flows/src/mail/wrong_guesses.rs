@@ -1,5 +1,5 @@
-//! The notice of sign-in attempts: so many passwords or codes were wrong, or so many codes were not used, that new browsers now
-//! wait.
+//! The notice of sign-in attempts: so many passwords or codes were wrong, or so many codes were not used, that new
+//! browsers now wait.
 
 use std::time::Duration;
 
@@ -93,9 +93,9 @@ impl Mail for WrongGuessesMail {
     }
 }
 
-/// Requests the notice, unless the address had one of this kind in the last 24 hours. Those about passwords, and those that an
-/// attacker has the right one, are counted separately: wrong passwords, which any attacker can send, must not suppress the
-/// others.
+/// Requests the notice, unless the address had one of this kind in the last 24 hours. Those about passwords, and those
+/// that an attacker has the right one, are counted separately: wrong passwords, which any attacker can send, must not
+/// suppress the others.
 pub(crate) async fn warn_once_a_day(
     cx: &Cx,
     tx: &mut Tx,

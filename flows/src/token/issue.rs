@@ -33,7 +33,8 @@ pub(crate) struct NewCode<'a> {
 
 /// Lifetime of an authorization code (decision 9).
 pub(crate) const CODE_LIFETIME: Duration = Duration::from_mins(1);
-/// Unredeemed codes of one session for one client that are good: tabs that a browser restores ask for one each, at once.
+/// Unredeemed codes of one session for one client that are good: tabs that a browser restores ask for one each, at
+/// once.
 const GOOD_CODES: i64 = 5;
 
 /// Creates a grant and its authorization code. Of those that the session has for this client the newest few stay good.

@@ -23,7 +23,9 @@
 {{/* extraConfig goes into a ConfigMap, which more people may read than secrets. */}}
 {{- range $path := list (list "database" "url") (list "ephemeral" "url") (list "smtp" "password") -}}
 {{- $section := get $v.extraConfig (first $path) | default dict -}}
-{{- if hasKey $section (last $path) }}{{ fail (printf "extraConfig.%s: is a secret, and this value is not kept as one: see README.md" (join "." $path)) }}{{ end -}}
+{{- if hasKey $section (last $path) -}}
+{{ fail (printf "extraConfig.%s: is a secret, and this value is not kept as one: see README.md" (join "." $path)) }}
+{{- end -}}
 {{- end -}}
 {{- range $section := list "issuer" "keys" -}}
 {{- if hasKey $v.extraConfig $section }}{{ fail (printf "extraConfig.%s: has a value of its own: see README.md" $section) }}{{ end -}}

@@ -104,8 +104,8 @@ pub(super) struct UserMembers {
     /// The same address in another spelling, such as `Mere@example.org` for `mere@example.org`.
     #[arg(long = "email", value_name = "SPELLING")]
     spelling: Option<String>,
-    /// JSON file with standard claims (OpenID Connect Core 1.0, section 5.1). They replace all that the person has; name and
-    /// `email_verified` stay if the file has none.
+    /// JSON file with standard claims (OpenID Connect Core 1.0, section 5.1). They replace all that the person has;
+    /// name and `email_verified` stay if the file has none.
     #[arg(long, value_name = "FILE")]
     claims_file: Option<PathBuf>,
 }
@@ -242,7 +242,8 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     if json {
         print::json(&json!({
             "id": user.id, "subject": user.subject, "email": user.email, "email_verified": user.email_verified,
-            "name": user.name, "language": user.language, "claims": claims, "status": user.status, "created_at": rfc3339(user.created_at),
+            "name": user.name, "language": user.language, "claims": claims, "status": user.status,
+            "created_at": rfc3339(user.created_at),
             "password_change_required_since": user.password_change_required_since.map(rfc3339),
             "events": events,
         }));

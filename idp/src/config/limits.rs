@@ -29,8 +29,8 @@ pub struct LimitsConfig {
     pub streams: u32,
     /// Requests in flight of one listener. A quarter of them may wait for their clients. Default 2000.
     pub requests: usize,
-    /// Requests in flight of one network: an IPv4 address or an IPv6 /64; four times as many from an IPv6 /48. A quarter of
-    /// them may wait for their clients. Default 128.
+    /// Requests in flight of one network: an IPv4 address or an IPv6 /64; four times as many from an IPv6 /48. A
+    /// quarter of them may wait for their clients. Default 128.
     pub requests_per_network: usize,
 }
 

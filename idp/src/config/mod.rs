@@ -90,8 +90,8 @@ pub struct Config {
     pub shutdown: ShutdownConfig,
 }
 
-/// The values that are checked against files and against each other. One that could not be read is absent: its problem is
-/// reported already, and hides no other one.
+/// The values that are checked against files and against each other. One that could not be read is absent: its problem
+/// is reported already, and hides no other one.
 #[derive(Debug, Default)]
 pub(crate) struct CheckedValues {
     pub(crate) issuer: Option<Issuer>,

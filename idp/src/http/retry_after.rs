@@ -9,7 +9,8 @@ pub(super) fn set_retry_after(headers: &mut HeaderMap, wait: Duration) {
     headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
 }
 
-/// Rounded up, so that a request at that time is granted; never 0, which a program would read as "at once, again and again".
+/// Rounded up, so that a request at that time is granted; never 0, which a program would read as "at once, again and
+/// again".
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }

@@ -18,8 +18,8 @@ pub struct Route {
 }
 
 impl Route {
-    /// Whether it answers HEAD: where the handler sees neither cookie nor credential, so that it cannot act for a person,
-    /// and nowhere else (misuse case 19).
+    /// Whether it answers HEAD: where the handler sees neither cookie nor credential, so that it cannot act for a
+    /// person, and nowhere else (misuse case 19).
     #[must_use]
     pub fn answers_head(&self) -> bool {
         self.caller == Caller::Anyone && self.methods.contains(&"GET")

@@ -110,7 +110,8 @@ impl PageText<'_> {
         vec![FormProblem::new(field, text)]
     }
 
-    /// Too many wrong passwords: until when, and what can be done meanwhile. It is the same for an address without an account.
+    /// Too many wrong passwords: until when, and what can be done meanwhile. It is the same for an address without an
+    /// account.
     fn paused_password_problem(&self, until: Timestamp) -> FormProblem {
         let l = self.f.l;
         let text = l.tr("password-error-paused", &[("when", self.when(until).into())]);

@@ -101,8 +101,8 @@ pub(super) fn sqlite_options(file: &Path, full_sync: bool) -> [SqliteConnectOpti
         .synchronous(if full_sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
         .busy_timeout(ACQUIRE_TIMEOUT)
         .statement_cache_capacity(STATEMENT_CACHE_CAPACITY)
-        // No memory map: each of the five connections would have its own, and the memory of the process would grow with the
-        // file. Each caches 4 MiB of pages instead, and the operating system the file.
+        // No memory map: each of the five connections would have its own, and the memory of the process would grow with
+        // the file. Each caches 4 MiB of pages instead, and the operating system the file.
         .pragma("mmap_size", "0")
         .pragma("cache_size", "-4096")
         // Checkpoints of the write-ahead log are larger than by default.

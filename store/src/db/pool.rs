@@ -62,8 +62,8 @@ struct Shared<C: EngineConnection> {
     max_connections: u32,
     permits: Arc<Semaphore>,
     idle: Mutex<VecDeque<OpenConnection<C>>>,
-    /// Increments when a connection breaks, and by [`Pool::reopen`]. Connections that were opened before are closed instead
-    /// of handed out: the same cause has broken them, too, or made them out of date.
+    /// Increments when a connection breaks, and by [`Pool::reopen`]. Connections that were opened before are closed
+    /// instead of handed out: the same cause has broken them, too, or made them out of date.
     generation: AtomicU64,
 }
 

@@ -1,5 +1,5 @@
-//! How each engine counts again what it plans statements by. Each statement is a transaction of its own, so that none holds
-//! its locks while the next table is read, and each has the time limits of a statement for itself.
+//! How each engine counts again what it plans statements by. Each statement is a transaction of its own, so that none
+//! holds its locks while the next table is read, and each has the time limits of a statement for itself.
 
 macro_rules! analyze {
     ($($table:ident)+) => {
@@ -7,8 +7,8 @@ macro_rules! analyze {
     };
 }
 
-/// Only the tables whose size has changed tenfold (`0x2`), also those that this connection has not read (`0x10000`), and of
-/// each index a sample (`0x10`), not every entry: all writes wait meanwhile.
+/// Only the tables whose size has changed tenfold (`0x2`), also those that this connection has not read (`0x10000`),
+/// and of each index a sample (`0x10`), not every entry: all writes wait meanwhile.
 pub(super) const SQLITE: [&str; 1] = ["PRAGMA optimize = 0x10012"];
 
 /// All of our tables, and none of others: for each of those PostgreSQL would warn that it may not.

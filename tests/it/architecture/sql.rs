@@ -46,9 +46,9 @@ const NOT_PORTABLE: [(&str, &str); 18] = [
     (" ANY(", "bind each value"),
 ];
 
-/// Statement texts that bypass `Sql::q`: the function, and how many. Four differ by engine: the clock, the beginning of a
-/// transaction, the refresh of statistics (whose list of tables is made by a macro), and what PostgreSQL receives when a
-/// connection is opened. The list may become shorter, never longer.
+/// Statement texts that bypass `Sql::q`: the function, and how many. Four differ by engine: the clock, the beginning of
+/// a transaction, the refresh of statistics (whose list of tables is made by a macro), and what PostgreSQL receives
+/// when a connection is opened. The list may become shorter, never longer.
 const BESIDE_THE_BUILDER: [(&str, &str, usize); 4] = [
     ("store/src/db.rs", "begin", 2),
     ("store/src/db.rs", "clock", 2),

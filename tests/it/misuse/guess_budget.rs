@@ -97,8 +97,8 @@ async fn unjudged_guess_is_not_charged(engine: Engine) {
     assert_eq!(tries, spent[0].0);
 }
 
-/// One account's owner, who guesses wrongly in one browser and signs in with another, again and again, spends little of what
-/// the site has.
+/// One account's owner, who guesses wrongly in one browser and signs in with another, again and again, spends little of
+/// what the site has.
 #[apply(both_engines)]
 async fn one_account_spends_little_budget(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -130,7 +130,8 @@ async fn one_account_spends_little_budget(engine: Engine) {
     assert_eq!(refresh_wrong_codes(&app).await, 16);
 }
 
-/// A guess whose verdict is never applied has counted for the site, and its person is warned: both are written with the charge.
+/// A guess whose verdict is never applied has counted for the site, and its person is warned: both are written with the
+/// charge.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guess_without_verdict_counts_and_warns() {
     let app = behind_a_proxy(Engine::Postgres).await;

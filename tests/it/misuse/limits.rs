@@ -264,8 +264,8 @@ async fn case_54_strangers_codes_never_pause_owner(engine: Engine) {
     );
 }
 
-/// Resend flooding by an attacker with the password: three mails an hour from one network, the page says when, and the owner's
-/// own codes still arrive.
+/// Resend flooding by an attacker with the password: three mails an hour from one network, the page says when, and the
+/// owner's own codes still arrive.
 #[apply(both_engines)]
 async fn case_18_inbox_flood_spares_owner(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -426,8 +426,8 @@ async fn rate_limited_posts_admit_known_devices(engine: Engine) {
     without_session(&home).sign_in(&app, &client, &patient).await;
 }
 
-/// A completed sign-in clears the failures of this network and of this device, and not what all strangers have: that ends by
-/// time alone.
+/// A completed sign-in clears the failures of this network and of this device, and not what all strangers have: that
+/// ends by time alone.
 #[apply(both_engines)]
 async fn completed_sign_in_clears_own_counters(engine: Engine) {
     let app = behind_a_proxy(engine).await;

@@ -123,8 +123,8 @@ async fn queue_refusal_is_not_counted(engine: Engine) {
     assert_eq!(status_of_last(12, &app, &client).await, 429);
 }
 
-/// People whose right password is on its way when their connection ends, at any moment, do not shut their address for those who
-/// share it.
+/// People whose right password is on its way when their connection ends, at any moment, do not shut their address for
+/// those who share it.
 #[apply(both_engines)]
 async fn dropped_right_passwords_leave_no_failures(engine: Engine) {
     let hashing = HasherConfig { threads: 1, queue: 64, wait: Duration::from_mins(5) };

@@ -1,6 +1,6 @@
-//! Misuse case 53 over time: no counter of strangers moves by what only an account has. A stranger who watches the wait of an
-//! address must not learn from its end that the address has an account, nor when its owner signs in. And what one stranger takes
-//! of what all have.
+//! Misuse case 53 over time: no counter of strangers moves by what only an account has. A stranger who watches the wait
+//! of an address must not learn from its end that the address has an account, nor when its owner signs in. And what one
+//! stranger takes of what all have.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    /// One guess at each address, from a network that was not used before; returns the status, which is the same for both, as
-    /// is every other part of the answer.
+    /// One guess at each address, from a network that was not used before; returns the status, which is the same for
+    /// both, as is every other part of the answer.
     async fn guess(&mut self, when: &str) -> u16 {
         self.networks += 1;
         self.guess_from(&format!("203.0.113.{}", self.networks), when).await
@@ -57,8 +57,8 @@ impl Watcher<'_> {
 const HIGHEST: &str =
     "SELECT CAST(COALESCE(MAX(spent), 0) AS BIGINT) FROM throttles WHERE kind = 'password'";
 
-/// The owner signs in with a known device while strangers wait, with a new browser afterwards, and sets a new password after
-/// a reset: each time the watcher gets the same answers for both addresses.
+/// The owner signs in with a known device while strangers wait, with a new browser afterwards, and sets a new password
+/// after a reset: each time the watcher gets the same answers for both addresses.
 #[apply(both_engines)]
 async fn case_53_owners_sign_in_moves_nothing(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -129,8 +129,8 @@ async fn stranger_failures_fall_by_day(engine: Engine) {
     );
 }
 
-/// An attacker who has the password, in one network, leaves codes for a new browser of the owner in another. From several
-/// networks the codes of all strangers can be used up; then the person is told that the password is known.
+/// An attacker who has the password, in one network, leaves codes for a new browser of the owner in another. From
+/// several networks the codes of all strangers can be used up; then the person is told that the password is known.
 #[apply(both_engines)]
 async fn one_network_has_share_of_mails(engine: Engine) {
     let app = behind_a_proxy(engine).await;

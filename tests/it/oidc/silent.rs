@@ -202,8 +202,8 @@ async fn redeem_error(client: &Client, app: &TestApp, landed: &AuthorizationResp
     answer.json()["error"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A session gets 60 codes in a minute without a page, and the newest five that it has not redeemed are good. Nothing of it
-/// affects another session.
+/// A session gets 60 codes in a minute without a page, and the newest five that it has not redeemed are good. Nothing
+/// of it affects another session.
 #[apply(both_engines)]
 async fn silent_codes_of_session_are_limited(engine: Engine) {
     let app = TestApp::start(engine).await;

@@ -16,8 +16,8 @@ pub(super) struct RequestLog {
     /// The path in the list of routes, without the client's values; of a path without a route what [`clean_path`] leaves.
     path: Cow<'static, str>,
     started: Timestamp,
-    /// Whether every caller gets this answer: one without a failure is logged at `debug`, because writing the line costs more
-    /// than the answer.
+    /// Whether every caller gets this answer: one without a failure is logged at `debug`, because writing the line
+    /// costs more than the answer.
     is_constant: bool,
     /// Set by the flow that identifies the client.
     pub(super) client_slot: ClientSlot,

@@ -120,8 +120,8 @@ enum CountsAgainstNetwork {
     No,
 }
 
-/// Whether a request may reach its handler, judged by the request alone. Only a person's navigation, a post or a call of a
-/// program acts: HEAD asks about a page, and a browser may load one ahead of a click (misuse case 19).
+/// Whether a request may reach its handler, judged by the request alone. Only a person's navigation, a post or a call
+/// of a program acts: HEAD asks about a page, and a browser may load one ahead of a click (misuse case 19).
 fn check_request(
     app: &App,
     route: &Route,

@@ -295,7 +295,8 @@ fn unsent_code_has_no_field() {
         ),
         (
             CodeView { delivery: MailStatus::Refused, ..unsent.clone() },
-            "was not accepted. If that is not your address, start again. If it is, ask for help: your account may need another",
+            "was not accepted. If that is not your address, start again. If it is, ask for help: your account may \
+             need another",
             "Send the code again",
         ),
     ] {

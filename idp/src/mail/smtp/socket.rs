@@ -43,7 +43,8 @@ impl SocketTls {
     }
 }
 
-/// The root certificates that this machine trusts, or the file of `SSL_CERT_FILE`. Those that cannot be read are left out.
+/// The root certificates that this machine trusts, or the file of `SSL_CERT_FILE`. Those that cannot be read are left
+/// out.
 pub(super) fn machine_roots() -> Result<RootCertStore, MailerError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -91,8 +92,8 @@ impl Socket {
     }
 }
 
-/// A TCP connection that sends each write at once. Otherwise a command waits until the server has acknowledged what was sent
-/// before it, which servers delay by 40 ms and more (RFC 1122, section 4.2.3.2).
+/// A TCP connection that sends each write at once. Otherwise a command waits until the server has acknowledged what was
+/// sent before it, which servers delay by 40 ms and more (RFC 1122, section 4.2.3.2).
 async fn open_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let tcp = TcpStream::connect((host, port)).await?;
     tcp.set_nodelay(true)?;

@@ -1,8 +1,8 @@
 //! STARTTLS on the bare TCP connection (RFC 3207).
 //!
 //! lettre keeps what it has read when it begins TLS. An attacker between us and the server could append answers to the
-//! reply `220`, and they would be believed as if the server had sent them over TLS. Here nothing may follow a reply, and
-//! nothing that was read before TLS is kept (RFC 3207, section 4.2).
+//! reply `220`, and they would be believed as if the server had sent them over TLS. Here nothing may follow a reply,
+//! and nothing that was read before TLS is kept (RFC 3207, section 4.2).
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -60,7 +60,8 @@ async fn read_reply(tcp: &mut TcpStream) -> Result<String, String> {
     }
 }
 
-/// Splits a whole reply from what follows it: the last of its lines has no `-` after the code (RFC 5321, section 4.2.1).
+/// Splits a whole reply from what follows it: the last of its lines has no `-` after the code (RFC 5321, section
+/// 4.2.1).
 fn split_reply(received: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut end = 0;
     for line in received.split_inclusive(|byte| *byte == b'\n') {
