@@ -113,7 +113,12 @@ impl Load {
 #[apply(both_engines)]
 async fn schema_change_under_load_refuses_nothing(engine: Engine) {
     let app = SharedApp::new(TestApp::start(engine).await);
-    for name in ["sign_in.sends_per_day", "sign_in.sends_per_hour", "sign_in.posts_per_minute"] {
+    for name in [
+        "sign_in.sends_per_day",
+        "sign_in.sends_per_hour",
+        "sign_in.posts_per_minute_ipv6_48",
+        "sign_in.posts_per_minute",
+    ] {
         app.set_setting(name, "100000").await;
     }
     let client = app.client("portal").await;

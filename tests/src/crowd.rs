@@ -81,6 +81,7 @@ impl Crowd {
     pub async fn start(app: &TestApp, replicas: Vec<SocketAddr>, count: usize) -> Self {
         app.set_setting("sign_in.sends_per_day", "1000").await;
         app.set_setting("sign_in.sends_per_hour", "1000").await;
+        app.set_setting("sign_in.posts_per_minute_ipv6_48", "100000").await;
         app.set_setting("sign_in.posts_per_minute", "100000").await;
         let client = app.client("portal").await;
         let mut patients = Vec::new();

@@ -138,10 +138,11 @@ settings! {
 }
 
 /// Settings of which the first may not be more than the second: otherwise one of them could never take effect.
-const AT_MOST: [(&str, &str); 6] = [
+const AT_MOST: [(&str, &str); 7] = [
     ("sign_in.code_wait", "sign_in.code_wait_most"),
     ("sign_in.password_wait", "sign_in.password_wait_most"),
     ("sign_in.sends_per_hour", "sign_in.sends_per_day"),
+    ("sign_in.posts_per_minute", "sign_in.posts_per_minute_ipv6_48"),
     ("sign_in.network_failures_ipv6_64", "sign_in.network_failures_ipv6_48"),
     ("sign_in.guess_budget_tries", "sign_in.code_tries"),
     ("session.idle", "session.absolute"),

@@ -57,6 +57,7 @@ impl EventScenario {
         run(served.change_command(&add), &format!("{}\n", mere.password)).await;
         let site = Self { app, served, portal, mere };
         // Every browser uses one address.
+        site.set("sign_in.posts_per_minute_ipv6_48", "100000").await;
         site.set("sign_in.posts_per_minute", "100000").await;
         site
     }

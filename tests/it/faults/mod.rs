@@ -145,6 +145,7 @@ impl ServeWithPeople {
         for (name, value) in [
             ("sign_in.sends_per_day", "1000"),
             ("sign_in.sends_per_hour", "1000"),
+            ("sign_in.posts_per_minute_ipv6_48", "100000"),
             ("sign_in.posts_per_minute", "100000"),
         ] {
             run(served.change_command(&["setting", "set", name, value]), "").await;

@@ -164,6 +164,7 @@ async fn start(engine: Engine) -> (SharedReplicas, Client) {
     for (name, value) in [
         ("sign_in.sends_per_day", "100000"),
         ("sign_in.sends_per_hour", "100000"),
+        ("sign_in.posts_per_minute_ipv6_48", "1000000"),
         ("sign_in.posts_per_minute", "1000000"),
     ] {
         app.set_setting(name, value).await;

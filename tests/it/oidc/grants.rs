@@ -55,7 +55,12 @@ async fn sign_in_with_two_grants(
 async fn grant_lives_by_one_rule_everywhere(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
-    for name in ["sign_in.sends_per_day", "sign_in.sends_per_hour", "sign_in.posts_per_minute"] {
+    for name in [
+        "sign_in.sends_per_day",
+        "sign_in.sends_per_hour",
+        "sign_in.posts_per_minute_ipv6_48",
+        "sign_in.posts_per_minute",
+    ] {
         app.set_setting(name, "100000").await;
     }
     for (number, (event, bound, offline)) in EVENTS.into_iter().enumerate() {

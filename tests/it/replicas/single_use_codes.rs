@@ -30,7 +30,8 @@ async fn codes(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_redemption_has_one_winner() {
     let app = TestApp::start(Engine::Postgres).await;
-    for name in ["posts_per_minute", "sends_per_day", "sends_per_hour"] {
+    for name in ["posts_per_minute_ipv6_48", "posts_per_minute", "sends_per_day", "sends_per_hour"]
+    {
         app.set_setting(&format!("sign_in.{name}"), "100000").await;
     }
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
@@ -76,6 +77,7 @@ async fn concurrent_mailed_code_signs_in_once() {
     let app = TestApp::start(Engine::Postgres).await;
     app.set_setting("sign_in.sends_per_day", "1000").await;
     app.set_setting("sign_in.sends_per_hour", "1000").await;
+    app.set_setting("sign_in.posts_per_minute_ipv6_48", "100000").await;
     app.set_setting("sign_in.posts_per_minute", "100000").await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let other = app.replica().await;

@@ -84,7 +84,12 @@ impl OpenBatch {
 /// rows.
 async fn app_with_own_aged_data(engine: Engine) -> (TestApp, Client, Patient) {
     let app = app_with_aged_data(engine, 500).await;
-    for name in ["sign_in.sends_per_day", "sign_in.sends_per_hour", "sign_in.posts_per_minute"] {
+    for name in [
+        "sign_in.sends_per_day",
+        "sign_in.sends_per_hour",
+        "sign_in.posts_per_minute_ipv6_48",
+        "sign_in.posts_per_minute",
+    ] {
         app.set_setting(name, "100000").await;
     }
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);

@@ -318,7 +318,12 @@ async fn sign_in_finishes_during_sweep(engine: Engine) {
 async fn try_sign_in_beside_sweep(engine: Engine, old: i64) -> Option<()> {
     let app = app_with_aged_data(engine, old).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    for name in ["sign_in.sends_per_day", "sign_in.sends_per_hour", "sign_in.posts_per_minute"] {
+    for name in [
+        "sign_in.sends_per_day",
+        "sign_in.sends_per_hour",
+        "sign_in.posts_per_minute_ipv6_48",
+        "sign_in.posts_per_minute",
+    ] {
         app.set_setting(name, "100000").await;
     }
     let release = "DELETE FROM leases WHERE name = 'retention'";

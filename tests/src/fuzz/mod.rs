@@ -38,6 +38,7 @@ impl FuzzContext {
         })
         .await;
         // No input may be rate limited instead of being judged.
+        app.set_setting("sign_in.posts_per_minute_ipv6_48", "1000000").await;
         app.set_setting("sign_in.posts_per_minute", "1000000").await;
         let sealed = sealed::GenuineTexts::make(&app, &portal).await;
         let browser = app.browser();

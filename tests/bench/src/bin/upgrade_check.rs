@@ -87,6 +87,7 @@ impl Upgrade {
         for (name, value) in [
             ("sign_in.sends_per_day", "100000"),
             ("sign_in.sends_per_hour", "100000"),
+            ("sign_in.posts_per_minute_ipv6_48", "1000000"),
             ("sign_in.posts_per_minute", "1000000"),
         ] {
             run(change(&["setting", "set", name, value]), "").await;

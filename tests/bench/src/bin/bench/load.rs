@@ -45,6 +45,7 @@ impl LoadGenerator {
         for (name, value) in [
             ("sign_in.sends_per_day", "100000"),
             ("sign_in.sends_per_hour", "100000"),
+            ("sign_in.posts_per_minute_ipv6_48", "1000000"),
             ("sign_in.posts_per_minute", "1000000"),
         ] {
             run(operator.change_command(&["setting", "set", name, value]), "").await;
@@ -82,9 +83,11 @@ impl LoadGenerator {
         let ready = &server.ready;
         let demo = &ready["clients"][0];
         let data = text(&ready["data_dir"]);
-        let mut set = vestibule_tests::proc::idp_command();
-        set.args(["setting", "set", "sign_in.posts_per_minute", "1000000", "--data-dir", &data]);
-        run(set, "").await;
+        for name in ["sign_in.posts_per_minute_ipv6_48", "sign_in.posts_per_minute"] {
+            let mut set = vestibule_tests::proc::idp_command();
+            set.args(["setting", "set", name, "1000000", "--data-dir", &data]);
+            run(set, "").await;
+        }
         let person = &ready["people"][0];
         let (email, password) = (text(&person["email"]), text(&person["password"]));
         Self {

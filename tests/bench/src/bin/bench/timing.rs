@@ -18,6 +18,7 @@ pub(crate) async fn run() {
     let app = TestApp::start(Engine::Postgres).await;
     let (client, known) = (app.client("portal").await, app.patient("Mere").await);
     for (name, value) in [
+        ("sign_in.posts_per_minute_ipv6_48", "1000000"),
         ("sign_in.posts_per_minute", "1000000"),
         ("sign_in.network_failures_ipv4", "1000000"),
         ("sign_in.password_failures", "100000"),
