@@ -46,6 +46,8 @@ impl EmailAddress {
         if written.chars().any(is_invisible) {
             return Err(BadEmail::Invisible);
         }
+        // The root of the domain name is no part of how an address is spelled, and mail programs refuse it.
+        let written = written.strip_suffix('.').unwrap_or(&written).to_owned();
         let (local, domain) = written.rsplit_once('@').ok_or(BadEmail::Shape)?;
         if local.is_empty() || domain.is_empty() {
             return Err(BadEmail::Shape);
@@ -92,7 +94,6 @@ fn is_invisible(c: char) -> bool {
 }
 
 fn canonical_domain(domain: &str) -> Result<String, BadEmail> {
-    let domain = domain.strip_suffix('.').unwrap_or(domain);
     let ascii = idna::domain_to_ascii_strict(domain).map_err(|_| BadEmail::Domain)?;
     let plausible = ascii.contains('.') || ascii == "localhost";
     if plausible && !ascii.starts_with('.') { Ok(ascii) } else { Err(BadEmail::Domain) }
@@ -128,6 +129,9 @@ mod tests {
         ] {
             assert_eq!(canonical(text).as_deref(), Ok("mere@example.org"), "{text}");
         }
+        let spelled = EmailAddress::parse("Mere@Example.org.").unwrap();
+        assert_eq!(spelled.as_written(), "Mere@Example.org");
+        assert_eq!(canonical("mere@example.org.."), Err(BadEmail::Domain));
         assert_eq!(canonical("kāhui@māori.nz").as_deref(), Ok("kāhui@xn--mori-qsa.nz"));
         assert_eq!(
             canonical("ka\u{0304}hui@xn--mori-qsa.nz").as_deref(),
