@@ -23,8 +23,8 @@ pub enum BadClient {
     #[error("{0}")]
     Name(#[from] BadName),
     /// The privacy notice has an address that pages cannot link to.
-    #[error("{0}: the privacy notice is an address that begins with https://")]
-    PolicyUri(String),
+    #[error("{0}: the privacy notice is an address that begins with https://, {1}")]
+    PolicyUri(String, &'static str),
     /// No redirect URI was given.
     #[error("at least one --redirect-uri is needed")]
     NoRedirect,
@@ -59,6 +59,8 @@ pub enum BadClient {
 /// Checks a client that is to be registered, and sets what it cannot choose, whatever it requests (RFC 7591, section 3.2.1):
 /// `application_type`, `subject_type` and the sector.
 pub(super) fn check_and_complete(mut client: Client) -> Result<Client, BadClient> {
+    // Before the name, which is the id if none is given.
+    check_id(&client.id)?;
     client.metadata.application_type = client.profile.application_type();
     client.metadata.subject_type = client.operator.subject_type();
     check_auth_method(&client)?;
@@ -83,18 +85,27 @@ pub(super) fn check_texts(client: &Client) -> Result<(), BadClient> {
     display_name::check(&client.metadata.client_name)?;
     match &client.metadata.policy_uri {
         Some(uri) if client.metadata.privacy_link().is_none() => {
-            Err(BadClient::PolicyUri(uri.clone()))
+            let has_user = Url::parse(uri).is_ok_and(|url| url.scheme() == "https");
+            let why = if has_user {
+                "without a user name and a password: every person would see them"
+            } else {
+                "such as https://www.example.org/privacy"
+            };
+            Err(BadClient::PolicyUri(uri.clone(), why))
         }
         _ => Ok(()),
     }
 }
 
+fn check_id(id: &str) -> Result<(), BadClient> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let good = !id.is_empty() && id.len() <= 64 && id.chars().all(plain);
+    if good { Ok(()) } else { Err(BadClient::Id) }
+}
+
 /// Checks the rules for every registered client; returns its redirect URIs.
 pub(super) fn check(client: &Client) -> Result<Vec<Url>, BadClient> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if client.id.is_empty() || client.id.len() > 64 || !client.id.chars().all(plain) {
-        return Err(BadClient::Id);
-    }
+    check_id(&client.id)?;
     let metadata = &client.metadata;
     let public = metadata.token_endpoint_auth_method == AuthMethod::None;
     if client.operator.pkce == Pkce::Optional && public {

@@ -135,7 +135,9 @@ impl Metadata {
     #[must_use]
     pub fn privacy_link(&self) -> Option<&str> {
         self.policy_uri.as_deref().filter(|uri| {
-            Url::parse(uri).is_ok_and(|url| url.scheme() == "https" && url.username().is_empty())
+            Url::parse(uri).is_ok_and(|url| {
+                url.scheme() == "https" && url.username().is_empty() && url.password().is_none()
+            })
         })
     }
 }

@@ -109,6 +109,8 @@ pub struct ClientEdit {
     pub client_name: Option<String>,
     /// Address of its privacy notice.
     pub policy_uri: Option<String>,
+    /// Takes the address of its privacy notice away.
+    pub no_policy_uri: bool,
     /// All its redirect URIs.
     pub redirect_uris: Option<Vec<String>>,
     /// All its post-logout redirect URIs.
@@ -131,7 +133,7 @@ impl ClientEdit {
         }
         let metadata = &mut client.metadata;
         replace(&mut metadata.client_name, self.client_name.as_ref());
-        if self.policy_uri.is_some() {
+        if self.policy_uri.is_some() || self.no_policy_uri {
             metadata.policy_uri.clone_from(&self.policy_uri);
         }
         replace(&mut metadata.redirect_uris, self.redirect_uris.as_ref());
@@ -266,7 +268,8 @@ fn members(client: &Client) -> Result<Map<String, Value>> {
             members.extend(document);
         }
     }
-    // It is left out of a document where it is false.
+    // They are left out of a document where they are false or absent.
+    members.insert("policy_uri".to_owned(), client.metadata.policy_uri.clone().into());
     members.insert("auth_method_pinned".to_owned(), client.operator.auth_method_pinned.into());
     members.insert("profile".to_owned(), client.profile.as_str().into());
     Ok(members)

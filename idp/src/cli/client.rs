@@ -133,6 +133,9 @@ struct Members {
     /// Address of its privacy notice, https: the consent page links to it.
     #[arg(long, value_name = "URL")]
     policy_uri: Option<String>,
+    /// It has no privacy notice any more.
+    #[arg(long, conflicts_with = "policy_uri")]
+    no_policy_uri: bool,
     /// Redirect URI; repeat for more. They replace all that it has.
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
@@ -273,8 +276,8 @@ impl AddClient {
         let mut client = client::Client::new(&self.client_id, self.profile.into());
         let metadata = &mut client.metadata;
         metadata.policy_uri = self.policy_uri;
-        metadata.redirect_uris = self.redirect_uris;
-        metadata.post_logout_redirect_uris = self.post_logout_redirect_uris;
+        metadata.redirect_uris = distinct(self.redirect_uris);
+        metadata.post_logout_redirect_uris = distinct(self.post_logout_redirect_uris);
         metadata.id_token_signed_response_alg = self.id_token_alg.into();
         if let Some(name) = self.name {
             metadata.client_name = name;
@@ -288,13 +291,25 @@ impl AddClient {
     }
 }
 
+/// Each URI once, in the order in which they were given.
+fn distinct(uris: Vec<String>) -> Vec<String> {
+    let mut kept = Vec::new();
+    for uri in uris {
+        if !kept.contains(&uri) {
+            kept.push(uri);
+        }
+    }
+    kept
+}
+
 impl Members {
     fn edit(self) -> ClientEdit {
-        let given = |uris: Vec<String>| (!uris.is_empty()).then_some(uris);
+        let given = |uris: Vec<String>| (!uris.is_empty()).then(|| distinct(uris));
         ClientEdit {
             profile: self.profile.map(Into::into),
             client_name: self.name,
             policy_uri: self.policy_uri,
+            no_policy_uri: self.no_policy_uri,
             redirect_uris: given(self.redirect_uris),
             post_logout_redirect_uris: given(self.post_logout_redirect_uris)
                 .or_else(|| self.no_post_logout_redirect_uri.then(Vec::new)),
