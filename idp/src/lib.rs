@@ -19,6 +19,7 @@ pub mod locale;
 pub mod mail;
 pub mod metrics;
 pub mod serve;
+mod small_file;
 pub mod snapshot;
 mod startup_retry;
 pub mod telemetry;

@@ -23,6 +23,12 @@ pub enum KeyError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// One root key has two ids.
+    #[error(
+        "the root keys {0} and {1} are the same key, so a rotation from one to the other would replace nothing: give the file \
+         of the new one another key (`openssl rand -base64 32`), or take one entry out of keys.root_file"
+    )]
+    SameRootKey(String, String),
     /// No root key is configured.
     #[error("no root key is configured")]
     NoRootKey,

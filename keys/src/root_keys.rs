@@ -47,6 +47,22 @@ impl RootKey {
         Ok(Self { id: id.to_owned(), secret: Zeroizing::new(secret) })
     }
 
+    /// Checks that no key is there twice under two ids.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::SameRootKey`], because a rotation to such a key replaces nothing.
+    pub fn check_distinct(keys: &[Self]) -> Result<(), KeyError> {
+        let twins = keys.iter().enumerate().find_map(|(nth, key)| {
+            let is_same = |other: &&Self| bool::from(key.secret.ct_eq(&*other.secret));
+            Some((key, keys[..nth].iter().find(is_same)?))
+        });
+        match twins {
+            Some((key, other)) => Err(KeyError::SameRootKey(other.id.clone(), key.id.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// The content of a new key file.
     #[must_use]
     pub fn generate_file_content(rng: &Rng) -> Zeroizing<String> {
@@ -82,6 +98,7 @@ struct DerivedKeys {
 impl RootKeys {
     /// Derives all keys. The first root key is current.
     pub fn new(keys: &[RootKey]) -> Result<Self, KeyError> {
+        RootKey::check_distinct(keys)?;
         let mut derived =
             keys.iter().map(DerivedKeys::from_root).collect::<Result<Vec<_>, _>>()?.into_iter();
         let current = derived.next().ok_or(KeyError::NoRootKey)?;
@@ -440,6 +457,10 @@ mod tests {
             assert_eq!(RootKey::parse("a", content).unwrap_err().to_string(), why);
         }
         assert!(RootKeys::new(&[]).is_err());
+        let key = |id, byte| RootKey::parse(id, &[byte; 32]).unwrap();
+        assert!(RootKeys::new(&[key("b", 2), key("a", 1)]).is_ok());
+        let same = RootKeys::new(&[key("c", 1), key("b", 2), key("a", 1)]).err().unwrap();
+        assert!(same.to_string().contains("c and a are the same key"), "{same}");
         assert_eq!(format!("{:?}", keys(&[("b", 2), ("a", 1)])), "[\"b\", \"a\"]");
     }
 }

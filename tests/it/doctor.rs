@@ -255,6 +255,61 @@ async fn sqlite_files_are_private() {
     assert!(code == 1 && error.contains("chmod o= "), "{error}");
 }
 
+/// A key with two ids, and a secret in a file that others can read, keep `serve` from starting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secret_that_others_read_is_refused() {
+    let db = TestDb::create(Engine::Sqlite).await;
+    let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    write_private_file(Path::new(&at("twin.key")), &[9; 32]);
+    let twins = format!("b={key},a={key}", key = at("twin.key"));
+    let (code, found) =
+        findings(&served, "check-config", &[("IDP__KEYS__ROOT_FILE", &twins)]).await;
+    assert_eq!(code, 1);
+    assert_failed(&found, "keys.root_file", "the root keys b and a are the same key");
+    let secret = at("secret");
+    write_private_file(Path::new(&secret), b"memory");
+    for (mode, verdict) in [(0o600, "ok"), (0o660, "warning"), (0o604, "failed")] {
+        fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).unwrap();
+        let env = [
+            ("IDP__SMTP__USERNAME", "x"),
+            ("IDP__SMTP__PASSWORD_FILE", &secret),
+            ("IDP__EPHEMERAL__URL_FILE", &secret),
+        ];
+        let (_, found) = findings(&served, "check-config", &env).await;
+        for key in ["smtp.password_file", "ephemeral.url_file"] {
+            let found = found.get(key).map_or("ok", |(verdict, _)| verdict);
+            assert_eq!(found, verdict, "{key} {mode:o}");
+        }
+    }
+    let env = [("IDP__DATABASE__URL_FILE", secret.as_str())];
+    let (code, _, error) = run_with_env(&served, &["serve"], &env).await;
+    let why = format!("database.url_file: {secret} can be read by every account");
+    assert!(code == 1 && error.contains(&why), "{error}");
+}
+
+/// The configuration file is as private as its secrets, and may be public without one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn configuration_with_secret_is_private() {
+    let db = TestDb::create(Engine::Sqlite).await;
+    let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
+    let check = async |mode: u32| {
+        fs::set_permissions(served.config_file(), fs::Permissions::from_mode(mode)).unwrap();
+        let (_, found) = findings(&served, "check-config", &[]).await;
+        let of = |key: &str| found.get(key).map_or("ok", |(verdict, _)| verdict).to_owned();
+        (of("smtp.password"), of("database.url"))
+    };
+    let verdicts = |password: &str| (password.to_owned(), "ok".to_owned());
+    assert_eq!(check(0o644).await, verdicts("ok"));
+    let text = fs::read_to_string(served.config_file()).unwrap();
+    let secret = "[smtp]\nusername = \"idp\"\npassword = \"a secret\"\n";
+    fs::write(served.config_file(), text.replace("[smtp]\n", secret)).unwrap();
+    for (mode, verdict) in [(0o600, "ok"), (0o640, "warning"), (0o644, "failed")] {
+        assert_eq!(check(mode).await, verdicts(verdict), "{mode:o}");
+    }
+}
+
 /// A proxy that names clients in a way that cannot be read is found, although every document is served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_finds_unreadable_client_address() {

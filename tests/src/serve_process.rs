@@ -80,7 +80,7 @@ impl ServeSetup {
             let (cert, key) = (files.cert.display(), files.key.display());
             text = format!("{text}[tls]\ncert = \"{cert}\"\nkey = \"{key}\"\n");
         }
-        std::fs::write(new.config_file(), text).expect("written");
+        crate::tls::write_private_file(&new.config_file(), text.as_bytes());
         new
     }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use axum::body::Bytes;
 
+use crate::small_file::read_at_most;
+
 /// The limit of a logo in bytes: it is a part of every mail, and on every page.
 const SIZE_MAX: u64 = 20 * 1024;
 
@@ -29,14 +31,12 @@ impl Logo {
     pub(crate) fn read(file: &Path) -> Result<Self, String> {
         let shown = file.display();
         let cannot_be_read = |why: std::io::Error| format!("{shown} cannot be read: {why}");
-        let size = std::fs::metadata(file).map_err(cannot_be_read)?.len();
-        if size > SIZE_MAX {
-            return Err(format!(
-                "{shown} has {size} bytes, and {SIZE_MAX} are the limit: every mail carries it; make it smaller"
-            ));
-        }
-        let bytes = std::fs::read(file).map_err(cannot_be_read)?;
-        Self::from_bytes(bytes)
+        let bytes = read_at_most(file, SIZE_MAX).map_err(cannot_be_read)?.ok_or_else(|| {
+            format!(
+                "{shown} has more than {SIZE_MAX} bytes, the limit: every mail carries it; make it smaller"
+            )
+        })?;
+        Self::from_bytes(bytes.to_vec())
             .ok_or_else(|| format!("{shown} is neither a PNG nor an SVG without scripts"))
     }
 

@@ -27,8 +27,7 @@ const RESERVED_FILES: usize = 100;
 
 /// Every problem with which `serve` refuses to start, sorted by key name.
 pub(crate) fn problems(values: &CheckedValues, now: Timestamp) -> Vec<ConfigProblem> {
-    let mut found: Vec<ConfigProblem> =
-        values.root_files.iter().filter_map(check_root_key).collect();
+    let mut found = check_root_keys(&values.root_files);
     found.extend(private_files(values).iter().filter_map(|(key, file)| check_others(key, file)));
     if let Some(tls) = &values.tls {
         found.extend(load_certificate(tls, now).err());
@@ -99,29 +98,33 @@ fn load_certificate(tls: &TlsConfig, now: Timestamp) -> Result<CertificatePair, 
     CertificatePair::load(tls, now)
 }
 
-fn check_root_key(entry: &RootKeyFile) -> Option<ConfigProblem> {
-    const KEY: &str = "keys.root_file";
-    let file = entry.file.display();
-    let content = match fs::read(&entry.file).map(Zeroizing::new) {
-        Ok(content) => content,
-        Err(error) => {
-            return Some(problem(
-                KEY,
-                format!("{file} of the key {} cannot be read: {error}", entry.id),
-            ));
+/// Each file that holds no key, and keys that are the same.
+fn check_root_keys(entries: &[RootKeyFile]) -> Vec<ConfigProblem> {
+    let (mut keys, mut found) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match read_root_key(entry) {
+            Ok(key) => keys.push(key),
+            Err(why) => found.push(why),
         }
-    };
-    match RootKey::parse(&entry.id, &content) {
-        Ok(_) => None,
-        Err(error) => Some(problem(KEY, format!("{file}: {error}"))),
     }
+    found.extend(RootKey::check_distinct(&keys).err().map(|same| same.to_string()));
+    found.into_iter().map(|why| problem("keys.root_file", why)).collect()
 }
 
-/// The files that only this program may read, under the configuration keys that name them: keys, and the database in a
-/// file, which has names, addresses and sessions. Files that do not exist are created private.
+fn read_root_key(entry: &RootKeyFile) -> Result<RootKey, String> {
+    let file = entry.file.display();
+    let content = fs::read(&entry.file)
+        .map(Zeroizing::new)
+        .map_err(|error| format!("{file} of the key {} cannot be read: {error}", entry.id))?;
+    RootKey::parse(&entry.id, &content).map_err(|error| format!("{file}: {error}"))
+}
+
+/// The files that only this program may read, under the configuration keys that name them: keys, passwords, and the
+/// database in a file, which has names, addresses and sessions. Files that do not exist are created private.
 fn private_files(values: &CheckedValues) -> Vec<(&'static str, PathBuf)> {
     let mut files: Vec<_> =
         values.root_files.iter().map(|entry| ("keys.root_file", entry.file.clone())).collect();
+    files.extend(values.secret_files.iter().cloned());
     files.extend(values.tls.iter().map(|tls| ("tls.key", tls.key.clone())));
     if let Some(DatabaseUrl::Sqlite(file)) = &values.database {
         files.extend(["", "-wal", "-shm"].map(|suffix| {

@@ -88,6 +88,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// How the program stops.
     pub shutdown: ShutdownConfig,
+    /// The files that hold a secret as text, each with the key that names it.
+    pub(crate) secret_files: Vec<(&'static str, PathBuf)>,
 }
 
 /// The values that are checked against files and against each other. One that could not be read is absent: its problem
@@ -101,6 +103,7 @@ pub(crate) struct CheckedValues {
     pub(crate) ephemeral: Option<EphemeralUrl>,
     pub(crate) root_files: Vec<RootKeyFile>,
     pub(crate) logo: Option<PathBuf>,
+    pub(crate) secret_files: Vec<(&'static str, PathBuf)>,
 }
 
 impl From<&Config> for CheckedValues {
@@ -113,6 +116,7 @@ impl From<&Config> for CheckedValues {
             ephemeral: Some(config.ephemeral.url.clone()),
             root_files: config.keys.root_file.clone(),
             logo: config.brand.logo.clone(),
+            secret_files: config.secret_files.clone(),
         }
     }
 }
@@ -176,6 +180,7 @@ impl Config {
             ephemeral: ephemeral.as_ref().map(|ephemeral| ephemeral.url.clone()),
             root_files: keys.as_ref().map(|keys| keys.root_file.clone()).unwrap_or_default(),
             logo: logo.flatten(),
+            secret_files: reader.secret_files(),
         };
         let all = || {
             Some(Self {
@@ -194,6 +199,7 @@ impl Config {
                 log: log?,
                 telemetry: telemetry?,
                 shutdown: shutdown?,
+                secret_files: values.secret_files.clone(),
             })
         };
         (all(), values)

@@ -4,12 +4,14 @@
 //! section is read even when one before it has problems.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::config::{Environment, File, FileFormat, Source, Value, ValueKind};
+use url::Url;
 
 use super::errors::{ConfigErrors, ConfigProblem};
 use super::secret::Secret;
+use crate::small_file::read_at_most;
 
 /// The largest file of a secret, in bytes. A larger one is the wrong file.
 const SECRET_FILE_MAX: u64 = 16 * 1024;
@@ -23,6 +25,8 @@ pub(super) struct Reader {
     from_environment: BTreeSet<String>,
     known_keys: BTreeSet<&'static str>,
     problems: Vec<ConfigProblem>,
+    file: Option<PathBuf>,
+    secret_files: Vec<(&'static str, PathBuf)>,
 }
 
 impl Reader {
@@ -47,7 +51,14 @@ impl Reader {
             values.insert(key, value);
         }
         let known_keys = BTreeSet::new();
-        Ok(Self { values, from_environment, known_keys, problems: Vec::new() })
+        Ok(Self {
+            values,
+            from_environment,
+            known_keys,
+            problems: Vec::new(),
+            file: path.map(Path::to_owned),
+            secret_files: Vec::new(),
+        })
     }
 
     /// Adds a problem of `key`, with the name of its variable when the value came from one.
@@ -148,13 +159,29 @@ impl Reader {
                 self.add_problem(key, format!("is also given by {file_key}; keep one of the two"));
                 Err(Reported)
             }
-            (Some(text), None) => Ok(Some(Secret::new(text))),
-            (None, Some(path)) => read_secret(Path::new(&path)).map(Some).map_err(|why| {
-                self.add_problem(file_key, why);
-                Reported
-            }),
+            (Some(text), None) => {
+                if has_secret(key, &text) && !self.is_from_environment(key) {
+                    self.secret_files.extend(self.file.clone().map(|file| (key, file)));
+                }
+                Ok(Some(Secret::new(text)))
+            }
+            (None, Some(path)) => {
+                let path = PathBuf::from(path);
+                let secret = read_secret(&path);
+                self.secret_files.push((file_key, path));
+                secret.map(Some).map_err(|why| {
+                    self.add_problem(file_key, why);
+                    Reported
+                })
+            }
             (None, None) => Ok(None),
         }
+    }
+
+    /// The files that secrets were read from, each under the key that names it; the configuration file itself under the key of
+    /// a secret that is written in it.
+    pub(super) fn secret_files(&self) -> Vec<(&'static str, PathBuf)> {
+        self.secret_files.clone()
     }
 
     /// A list of texts: a TOML list, or texts with commas between them. Absent is empty.
@@ -266,16 +293,24 @@ fn flatten(key: &str, value: Value, into: &mut BTreeMap<String, Value>) {
     }
 }
 
+/// Whether a text is to be kept secret: an address is, if it has a password.
+fn has_secret(key: &str, text: &str) -> bool {
+    let is_address = key.ends_with(".url");
+    !is_address
+        || Url::parse(text.trim()).is_ok_and(|url| {
+            url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")
+        })
+}
+
 fn read_secret(path: &Path) -> Result<Secret, String> {
     let shown = path.display();
-    let size =
-        std::fs::metadata(path).map_err(|why| format!("{shown} cannot be read: {why}"))?.len();
-    if size > SECRET_FILE_MAX {
-        return Err(format!("{shown} is too large to be a secret ({size} bytes)"));
-    }
-    let text = std::fs::read_to_string(path)
-        .map(zeroize::Zeroizing::new)
-        .map_err(|why| format!("{shown} cannot be read: {why}"))?;
+    let content = read_at_most(path, SECRET_FILE_MAX)
+        .map_err(|why| format!("{shown} cannot be read: {why}"))?
+        .ok_or_else(|| {
+            format!("{shown} is too large to be a secret: {SECRET_FILE_MAX} bytes are the most")
+        })?;
+    let text = std::str::from_utf8(&content)
+        .map_err(|_| format!("{shown} is not text in UTF-8; save it as UTF-8"))?;
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
         return Err(format!("{shown} is empty; write the secret into it"));

@@ -65,7 +65,7 @@ async fn postgres_outage_is_reported_and_recovers() {
     let issuer = format!("http://localhost:{}", free_address().rsplit(':').next().unwrap());
     let text = serve_process::config_toml(&issuer, &postgres.url(None), None, &mail, &root);
     let file = folder.path().join("idp.toml");
-    std::fs::write(&file, text).unwrap();
+    write_private_file(&file, text.as_bytes());
     let command = |name: &str| {
         let mut command = idp_command();
         command.args([name, "--config"]).arg(&file).env("IDP__LISTEN__OPS", &ops);
