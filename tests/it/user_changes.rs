@@ -68,6 +68,35 @@ async fn claims_from_file_reach_userinfo(engine: Engine) {
     assert!(claims.get("phone_number").is_none() && claims.get("birthdate").is_none(), "{claims}");
 }
 
+/// A file that is no text, has no end, or says one claim twice changes nothing; a byte order mark is ignored.
+#[apply(both_engines)]
+async fn unsuitable_claims_file_changes_nothing(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let mere = app.patient("Mere").await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("mere.json");
+    let path = file.display().to_string();
+    let changes = async |path: &str| {
+        let set = ["user", "set", &mere.email, "--claims-file", path];
+        run_with_status(served.change_command(&set), "").await
+    };
+    for (content, why) in [
+        (vec![b' '; 65537], "is larger than 65536 bytes"),
+        (b"{\"nickname\": \"Andr\xe9\"}".to_vec(), "save it as UTF-8"),
+        (br#"{"nickname": "U", "nickname": "V"}"#.to_vec(), "nickname: is there twice"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        let (code, _, error) = changes(&path).await;
+        assert!(code == 1 && error.contains(why), "{why}: {error}");
+    }
+    let (code, _, error) = changes("/dev/zero").await;
+    assert!(code == 1 && error.contains("is not a regular file"), "{error}");
+    std::fs::write(&file, "\u{FEFF}{\"nickname\": \"T\", \"locale\": \"mi-NZ\"}").unwrap();
+    let (code, out, error) = changes(&path).await;
+    assert!(code == 0 && out.ends_with(": locale, nickname.\n"), "{out}{error}");
+}
+
 #[apply(both_engines)]
 async fn set_changes_spelling_and_no_address(engine: Engine) {
     let app = TestApp::start(engine).await;

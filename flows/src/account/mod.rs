@@ -2,5 +2,6 @@
 
 pub mod change;
 pub mod create;
+mod distinct_members;
 pub mod password;
 pub mod standard_claims;

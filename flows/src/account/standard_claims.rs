@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::distinct_members::{self, ParsedJson};
 use crate::display_name;
 
 /// The most characters of an address (of a page, a picture or a house).
@@ -89,9 +90,9 @@ impl StandardClaims {
     /// # Errors
     /// Each claim that is not as it must be.
     pub fn parse(json: &str) -> Result<Self, BadClaims> {
-        let parsed = serde_json::from_str::<Value>(json)
+        let ParsedJson { value, repeated } = distinct_members::parse(json)
             .map_err(|error| BadClaims(vec![format!("this is not JSON: {error}")]))?;
-        let Value::Object(members) = parsed else {
+        let Value::Object(members) = value else {
             let shape = "must be a JSON object, such as {\"given_name\": \"Mere\", \"phone_number_verified\": true}";
             return Err(BadClaims(vec![shape.to_owned()]));
         };
@@ -99,6 +100,9 @@ impl StandardClaims {
             .iter()
             .filter_map(|(name, value)| Some(format!("{name}: {}", check(name, value).err()?)))
             .collect();
+        bad.extend(
+            repeated.iter().map(|name| format!("{name}: is there twice; keep one of the two")),
+        );
         if members.contains_key("phone_number_verified") && !members.contains_key("phone_number") {
             bad.push("phone_number_verified: is given without phone_number".to_owned());
         }
@@ -268,6 +272,8 @@ mod tests {
             ("{", "this is not JSON"),
             (r#"{"nick_name": "M"}"#, "nick_name: is not a standard claim"),
             (r#"{"email": "a@b.nz"}"#, "email: cannot be given: it is the address of the account"),
+            (r#"{"gender": "a", "gender": "b"}"#, "gender: is there twice"),
+            (r#"{"address": {"country": "a", "country": "a"}}"#, "address.country: is there twice"),
             (r#"{"sub": "1"}"#, "sub: cannot be given"),
             (r#"{"given_name": 1}"#, "given_name: must be text"),
             (r#"{"given_name": ""}"#, "given_name: must be text"),

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{CommandError, CommandResult, change::ChangeArgs, data_source::DataSourceArgs, print};
-use crate::{clock::rfc3339, locale::Locale};
+use crate::{clock::rfc3339, locale::Locale, small_file::read_at_most};
 
 /// The largest file of claims, in bytes. A larger one is the wrong file.
 const CLAIMS_FILE_MAX: u64 = 64 * 1024;
@@ -147,12 +147,20 @@ pub(super) fn unknown_user(email: &EmailAddress) -> CommandError {
 fn read_claims(file: &Path) -> Result<StandardClaims, CommandError> {
     let shown = file.display();
     let failed = |why: String| CommandError::new(format!("--claims-file {shown}: {why}"));
-    let size = fs::metadata(file).map_err(|error| failed(error.to_string()))?.len();
-    if size > CLAIMS_FILE_MAX {
-        return Err(failed(format!("{size} bytes are too many to be the claims of a person")));
+    // Before it is opened: opening a named pipe would wait for its writer.
+    if !fs::metadata(file).map_err(|error| failed(error.to_string()))?.is_file() {
+        return Err(failed("is not a regular file; save the claims in one".to_owned()));
     }
-    let text = fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
-    StandardClaims::parse(&text).map_err(|bad| {
+    let content = read_at_most(file, CLAIMS_FILE_MAX)
+        .map_err(|error| failed(error.to_string()))?
+        .ok_or_else(|| {
+        let most = CLAIMS_FILE_MAX;
+        failed(format!("is larger than {most} bytes, the most for the claims of a person"))
+    })?;
+    let text = std::str::from_utf8(&content)
+        .map_err(|_| failed("is not text in UTF-8; save it as UTF-8".to_owned()))?;
+    // Some editors begin a file of UTF-8 with a byte order mark, which a parser may ignore (RFC 8259, section 8.1).
+    StandardClaims::parse(text.strip_prefix('\u{FEFF}').unwrap_or(text)).map_err(|bad| {
         let lines: Vec<_> = bad.to_string().lines().map(|line| format!("  {line}")).collect();
         failed(format!("nothing was changed:\n{}", lines.join("\n")))
     })
