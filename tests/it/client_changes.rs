@@ -73,7 +73,13 @@ async fn client_set_options_reach_members(engine: Engine) {
                 ("auth_method_pinned", json!(true)),
             ],
         ),
-        (&["--auth-method", "any"], &[("auth_method_pinned", json!(false))]),
+        (
+            &["--auth-method", "any"],
+            &[
+                ("token_endpoint_auth_method", json!("client_secret_basic")),
+                ("auth_method_pinned", json!(false)),
+            ],
+        ),
         (&["--pkce", "optional"], &[("pkce_required", json!(false))]),
         (&["--pkce", "required"], &[("pkce_required", json!(true))]),
         (&["--first-party", "true"], &[("first_party", json!(true))]),

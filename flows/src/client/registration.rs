@@ -91,8 +91,8 @@ impl AuthMethodChoice {
     pub fn apply_to(self, client: &mut Client) {
         let method = &mut client.metadata.token_endpoint_auth_method;
         match self {
-            Self::AnySecret if !method.has_secret() => *method = AuthMethod::Basic,
-            Self::AnySecret => {}
+            // As a new client has it, also after another method was pinned.
+            Self::AnySecret => *method = AuthMethod::Basic,
             Self::Only(only) => *method = only,
         }
         client.operator.auth_method_pinned = matches!(self, Self::Only(only) if only.has_secret());
