@@ -258,7 +258,9 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
         return Ok(());
     }
     print::line(&format!("{} <{}>", user.name, user.email.as_deref().unwrap_or("-")));
+    print::line(&format!("sub {} at first-party clients", user.subject));
     print::line(&format!("status {}", user.status));
+    print::line(&format!("language {}", user.language.as_deref().unwrap_or("-")));
     if !user.email_verified {
         print::line("the address is not verified");
     }

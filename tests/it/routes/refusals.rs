@@ -219,6 +219,10 @@ async fn bad_body_is_413_or_415() {
             let answer =
                 post(&browser, route.path, &[("content-type", kind)], &[("form", "x")]).await;
             ground.assert_refusal(&what, &answer, route.class, 415);
+            if !route.class.is_for_people() {
+                let advice = "send a form, application/x-www-form-urlencoded";
+                assert!(answer.body.contains(advice), "{what}: {}", answer.body);
+            }
         }
         let bare = send(&browser, "POST", route.path, &[("sec-fetch-site", "same-origin")]).await;
         ground.assert_refusal(

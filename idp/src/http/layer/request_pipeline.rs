@@ -246,9 +246,13 @@ impl Exchange {
 
     fn failure_json(&self, failure: &Failure) -> Response {
         let (status, reference) = (failure.status(), &self.trace.reference);
+        let advice = match failure {
+            Failure::NotAForm => ": send a form, application/x-www-form-urlencoded",
+            _ => "",
+        };
         let body = serde_json::json!({
             "error": failure.code(),
-            "error_description": format!("{status} (reference {reference})"),
+            "error_description": format!("{status}{advice} (reference {reference})"),
         });
         (status, Json(body)).into_response()
     }
