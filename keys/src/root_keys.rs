@@ -55,7 +55,7 @@ impl RootKey {
     pub fn check_distinct(keys: &[Self]) -> Result<(), KeyError> {
         let twins = keys.iter().enumerate().find_map(|(nth, key)| {
             let is_same = |other: &&Self| bool::from(key.secret.ct_eq(&*other.secret));
-            Some((key, keys[..nth].iter().find(is_same)?))
+            Some((key, keys.iter().take(nth).find(is_same)?))
         });
         match twins {
             Some((key, other)) => Err(KeyError::SameRootKey(other.id.clone(), key.id.clone())),

@@ -322,8 +322,8 @@ async fn doctor_finds_unreadable_client_address() {
     let mut serve = ChildProcess::spawn(command);
     serve.wait_until_answering(&served.browser_at(address)).await;
     for (forwarded, verdict) in [("203.0.113.7:51234", "ok"), ("", "ok"), ("unknown", "failed")] {
-        let listener =
-            TcpListener::bind(served.address()).await.expect("the issuer's port is free");
+        let bind = async || TcpListener::bind(served.address()).await;
+        let listener = wait::until("the issuer's port is free", bind).await;
         let proxy = tokio::spawn(forward_with_header(listener, address, forwarded));
         let (_, found) = findings(&served, "doctor", &[trusted]).await;
         assert_eq!(found["issuer"].0, "ok", "{forwarded}: documents need no address");

@@ -105,8 +105,8 @@ async fn are_mostly_unused(cx: &Cx, tx: &mut Tx, user: &User, quota: Quota) -> R
     let since = cx.now.minus(quota.window);
     if quota.kind == ThrottleKind::SendDay {
         // Challenges are not kept for a day, but sign-ins are.
-        let used = sign_in::count_since(tx, user.id, since).await?;
-        return Ok(quota.limit - used > used);
+        let signed_in = sign_in::count_since(tx, user.id, since).await?;
+        return Ok(quota.limit - signed_in > signed_in);
     }
     let recent = email_challenge::recent(tx, user.id, ChallengePurpose::SignIn, since).await?;
     let (answered, open): (Vec<_>, Vec<_>) =

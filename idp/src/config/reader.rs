@@ -295,7 +295,7 @@ fn flatten(key: &str, value: Value, into: &mut BTreeMap<String, Value>) {
 
 /// Whether a text is to be kept secret: an address is, if it has a password.
 fn has_secret(key: &str, text: &str) -> bool {
-    let is_address = key.ends_with(".url");
+    let is_address = key.rsplit('.').next() == Some("url");
     !is_address
         || Url::parse(text.trim()).is_ok_and(|url| {
             url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")

@@ -283,18 +283,18 @@ impl Tab {
 
     /// Goes to the entry of the history before this one, and waits until its page has loaded.
     pub async fn go_back(&self) {
-        let history = async || {
-            let history = self.page.execute(GetNavigationHistoryParams::default()).await;
-            history.expect("the tab is open").result
-        };
-        let now = history().await;
+        let history = async || self.page.execute(GetNavigationHistoryParams::default()).await;
+        let now = history().await.expect("the tab is open").result;
         let index = usize::try_from(now.current_index).expect("an index");
         let before = &now.entries[index.checked_sub(1).expect("an entry before this one")];
         let back = NavigateToHistoryEntryParams::new(before.id);
         self.page.execute(back).await.expect("the tab is open");
-        // A page that the browser has kept is shown without being loaded again.
-        let arrived =
-            async || history().await.current_index < now.current_index && self.is_loaded().await;
+        // A page that the browser has kept is shown without being loaded again. While it takes the place of another one, the
+        // tab has no page that answers.
+        let arrived = async || match history().await {
+            Ok(after) => after.result.current_index < now.current_index && self.is_loaded().await,
+            Err(_) => false,
+        };
         self.until("the earlier page does not come", arrived).await;
     }
 

@@ -133,15 +133,15 @@ async fn dropped_right_passwords_leave_no_failures(engine: Engine) {
     app.stop_clock_in_new_window();
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set_setting("sign_in.network_failures_ipv4", "10").await;
-    let post = async || {
+    let page = async || {
         let browser = browser_from(&app, "203.0.113.1");
         let (page, _) = browser.open_sign_in_page(&client).await;
-        let form = page.form().with("email", &patient.email).with("password", &patient.password);
-        tokio::spawn(async move { browser.try_post(&form, "continue").await })
+        (browser, page.form().with("email", &patient.email).with("password", &patient.password))
     };
     let full = FullHashingPool::fill(&app).await;
     for _ in 0..12 {
-        let post = post().await;
+        let (browser, form) = page().await;
+        let post = tokio::spawn(async move { browser.try_post(&form, "continue").await });
         until_equal("callers in the queue", [2, 0], async || app.app().hasher.waiting()).await;
         post.abort();
         until_equal("callers in the queue", [1, 0], async || app.app().hasher.waiting()).await;
@@ -149,7 +149,8 @@ async fn dropped_right_passwords_leave_no_failures(engine: Engine) {
     full.release().await;
     // From before the request is read to after it is answered, as far as the machine allows.
     for nth in 0..20 {
-        let post = post().await;
+        let (browser, form) = page().await;
+        let post = tokio::spawn(async move { browser.try_post(&form, "continue").await });
         tokio::time::sleep(Duration::from_millis(nth * 5)).await;
         post.abort();
     }
