@@ -47,10 +47,8 @@ pub(crate) async fn count_wrong_code(
     let challenge = challenge.uuid();
     let challenge = challenge.as_bytes().as_slice();
     let counters = [(challenge, CHALLENGE_COUNTER), (account, ACCOUNT_COUNTER)];
-    if throttle::charge_quotas(tx, counters, cx.now).await? == [true; 2] {
+    if throttle::charge_quotas(tx, counters, cx.now).await?.is_some() {
         wrong_code::add(tx, shard(cx), 1, cx.now).await?;
-    } else {
-        throttle::refund_quota(tx, challenge, CHALLENGE_COUNTER.kind).await?;
     }
     Ok(())
 }

@@ -48,15 +48,8 @@ pub(super) async fn charge_send(
 }
 
 async fn charge_known_device(cx: &Cx, tx: &mut Tx, key: &[u8]) -> Result<bool> {
-    let quotas = mail_quotas(cx);
-    let taken = throttle::charge_quotas(tx, quotas.map(|quota| (key, quota)), cx.now).await?;
-    if taken == [true; 2] {
-        return Ok(true);
-    }
-    for (quota, _) in quotas.iter().zip(taken).filter(|(_, taken)| *taken) {
-        throttle::refund_quota(tx, key, quota.kind).await?;
-    }
-    Ok(false)
+    let quotas = mail_quotas(cx).map(|quota| (key, quota));
+    Ok(throttle::charge_quotas(tx, quotas, cx.now).await?.is_some())
 }
 
 /// Charges the share of the network and what all strangers have; returns the quotas of all strangers of which this was the
@@ -66,20 +59,13 @@ async fn charge_stranger(
     tx: &mut Tx,
     [here, all]: [&[u8]; 2],
 ) -> Result<Option<Vec<Quota>>> {
-    let (own, common) = (network_mail_quotas(cx), mail_quotas(cx));
-    let counts = throttle::charge_shared_quotas(tx, [(here, own), (all, common)], cx.now).await?;
-    if counts.iter().flatten().all(Option::is_some) {
-        let [_, left] = counts;
-        let ended =
-            left.into_iter().zip(common).filter(|(spent, quota)| *spent == Some(quota.limit));
-        return Ok(Some(ended.map(|(_, quota)| quota).collect()));
-    }
-    for (key, counts) in [here, all].into_iter().zip(counts) {
-        for (quota, _) in common.iter().zip(counts).filter(|(_, spent)| spent.is_some()) {
-            throttle::refund_quota(tx, key, quota.kind).await?;
-        }
-    }
-    Ok(None)
+    let ([own_hour, own_day], [hour, day]) = (network_mail_quotas(cx), mail_quotas(cx));
+    let quotas = [(here, own_hour), (here, own_day), (all, hour), (all, day)];
+    let spent = throttle::charge_quotas(tx, quotas, cx.now).await?;
+    Ok(spent.map(|[_, _, of_hour, of_day]| {
+        let ended = [(of_hour, hour), (of_day, day)].into_iter();
+        ended.filter(|(spent, quota)| *spent == quota.limit).map(|(_, quota)| quota).collect()
+    }))
 }
 
 /// Warns the person if most of the codes of a quota that has now ended were not used: an attacker who asks for them has the
