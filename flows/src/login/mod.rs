@@ -9,6 +9,7 @@ mod code_limits;
 mod code_post;
 pub(crate) mod code_window;
 mod complete;
+mod delay_policy;
 mod deliver;
 pub mod effect;
 pub mod email_code;

@@ -9,14 +9,13 @@
 //! So one network, however long it tries, does not use up what all strangers have, and no stranger uses up what the person's
 //! own browser has. The counters are keyed by HMACs of the address: known and unknown people cost the same statements.
 
-use std::time::Duration;
-
 use store::{
     Sql, Timestamp, TokenHash, Tx,
     throttle::{self, Cost, DelayUse, ThrottleKind},
     user::User,
 };
 
+use super::delay_policy::DelayPolicy;
 use crate::{Cx, Result, attempt::BrowserContext, device, guess_budget, network};
 
 /// The source of guesses at a person.
@@ -344,65 +343,4 @@ async fn charge_both_counters(
 /// A use of a person's delay.
 fn delay_use(cx: &Cx, kind: ThrottleKind, cost: Cost) -> DelayUse {
     DelayUse { kind, cost, highest: DelayPolicy::of(cx, kind).longest_after(), now: cx.now }
-}
-
-/// The number of failures without a wait, and the waits after them.
-struct DelayPolicy {
-    free: i64,
-    first_wait: Duration,
-    longest_wait: Duration,
-}
-
-impl DelayPolicy {
-    fn of(cx: &Cx, kind: ThrottleKind) -> Self {
-        let settings = &cx.settings;
-        match kind {
-            ThrottleKind::Code => Self {
-                free: settings.code_failures,
-                first_wait: settings.code_wait,
-                longest_wait: settings.code_wait_most,
-            },
-            _ => Self {
-                free: settings.password_failures,
-                first_wait: settings.password_wait,
-                longest_wait: settings.password_wait_most,
-            },
-        }
-    }
-
-    /// The failures after which the wait is the longest. A day without a failure takes one off these at most, so that
-    /// waits become shorter a day after an attack, however long it lasted.
-    fn longest_after(&self) -> i64 {
-        let wait = |doublings: u32| self.first_wait.saturating_mul(1_u32 << doublings);
-        let doublings = (0..20).find(|doublings| wait(*doublings) >= self.longest_wait);
-        self.free.saturating_add(i64::from(doublings.unwrap_or(20)))
-    }
-
-    /// The end of the wait after the `spent`-th failure, if that is beyond the free ones: the first wait, doubling up to the
-    /// longest.
-    fn delay_after(&self, spent: i64, now: Timestamp) -> Option<Timestamp> {
-        let over = spent.checked_sub(self.free).filter(|over| *over >= 0)?;
-        let doublings = u32::try_from(over).unwrap_or(u32::MAX).min(20);
-        let wait = self.first_wait.saturating_mul(1_u32 << doublings).min(self.longest_wait);
-        Some(now.plus(wait))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_limit() {
-        let now = Timestamp::from_millis(0);
-        let hour = Duration::from_hours(1);
-        let limits = DelayPolicy { free: 10, first_wait: hour, longest_wait: hour * 24 };
-        let wait = |spent| limits.delay_after(spent, now).map(|t| t.millis() / 3_600_000);
-        assert_eq!(
-            [9, 10, 11, 12, 13, 14, 15, 99].map(wait),
-            [None, Some(1), Some(2), Some(4), Some(8), Some(16), Some(24), Some(24)]
-        );
-        assert_eq!(limits.longest_after(), 15);
-        assert_eq!(DelayPolicy { longest_wait: hour, ..limits }.longest_after(), 10);
-    }
 }
