@@ -8,7 +8,7 @@
 //! free, no share counts.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,11 +18,14 @@ use tokio::{
     time::timeout,
 };
 
-use crate::lane_shares::LaneShares;
+use crate::{
+    lane_shares::LaneShares,
+    limited_counts::{LimitedCounts, Taken},
+};
 
 /// Callers of one account that are in the lane of known devices at once, hashing or waiting; further ones count as
 /// strangers.
-const PERMITS_PER_ACCOUNT: u8 = 2;
+const PERMITS_PER_ACCOUNT: usize = 2;
 
 /// An account, by the key of its counters ([`crate::RootKeys::counter_key`]).
 pub type AccountKey = [u8; 32];
@@ -33,7 +36,7 @@ pub type NetworkKey = [u8; 32];
 /// A caller that wants to hash.
 #[derive(Clone, Copy, Debug)]
 pub enum HashingCaller {
-    /// A stranger of whom nothing else is known: a command.
+    /// A command.
     Stranger,
     /// Any browser.
     Browser {
@@ -81,7 +84,8 @@ struct Inner {
     max_lane_slots: usize,
     queue_slots: [Semaphore; 2],
     queue: Mutex<Queue>,
-    accounts: Mutex<HashMap<AccountKey, u8>>,
+    /// Callers in the lane of known devices.
+    accounts: LimitedCounts<AccountKey>,
     /// Who waits in the lane of strangers.
     shares: LaneShares,
 }
@@ -120,11 +124,8 @@ pub(crate) struct Permit(Option<Arc<Inner>>);
 /// What an admitted caller holds.
 pub(crate) struct AdmissionPermit {
     _permit: Permit,
-    _account_permit: Option<AccountPermit>,
+    _account_permit: Option<Taken<AccountKey>>,
 }
-
-/// One of the permits of an account; returned when dropped.
-struct AccountPermit(Arc<Inner>, AccountKey);
 
 impl AdmissionQueue {
     /// Creates a queue: `permits` callers hash at once, `queue_slots` wait, each for `max_wait` at most.
@@ -138,7 +139,7 @@ impl AdmissionQueue {
             max_lane_slots: strangers.max(known),
             queue_slots: [Semaphore::new(strangers), Semaphore::new(known)],
             queue: Mutex::new(Queue { free_permits: permits, waiting, next_lane: Lane::Known }),
-            accounts: Mutex::default(),
+            accounts: LimitedCounts::default(),
             shares: LaneShares::new(strangers),
         }))
     }
@@ -150,7 +151,9 @@ impl AdmissionQueue {
     ) -> Result<AdmissionPermit, AdmissionError> {
         let account_permit = match caller {
             HashingCaller::Stranger | HashingCaller::Browser { .. } => None,
-            HashingCaller::Known(account) => AccountPermit::try_acquire(&self.0, account),
+            HashingCaller::Known(account) => {
+                self.0.accounts.try_take(&[(account, PERMITS_PER_ACCOUNT)])
+            }
         };
         let lane = if account_permit.is_some() { Lane::Known } else { Lane::Strangers };
         let inner = &self.0;
@@ -198,7 +201,9 @@ impl AdmissionQueue {
         }
         let [strangers, known] = &inner.queue_slots;
         match caller {
-            HashingCaller::Known(account) if AccountPermit::is_available(inner, account) => {
+            HashingCaller::Known(account)
+                if inner.accounts.has_left(&[(account, PERMITS_PER_ACCOUNT)]) =>
+            {
                 known.available_permits() == 0
             }
             HashingCaller::Stranger | HashingCaller::Browser { .. } | HashingCaller::Known(_) => {
@@ -245,35 +250,6 @@ impl Drop for Permit {
                 Ok(()) => return,
                 // The waiter was cancelled.
                 Err(mut permit) => permit.0 = None,
-            }
-        }
-    }
-}
-
-impl AccountPermit {
-    fn is_available(inner: &Inner, account: AccountKey) -> bool {
-        let accounts = inner.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.get(&account).is_none_or(|count| *count < PERMITS_PER_ACCOUNT)
-    }
-
-    fn try_acquire(inner: &Arc<Inner>, account: AccountKey) -> Option<Self> {
-        let mut accounts = inner.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = accounts.entry(account).or_default();
-        if *count >= PERMITS_PER_ACCOUNT {
-            return None;
-        }
-        *count += 1;
-        Some(Self(Arc::clone(inner), account))
-    }
-}
-
-impl Drop for AccountPermit {
-    fn drop(&mut self) {
-        let mut accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = accounts.get_mut(&self.1) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                accounts.remove(&self.1);
             }
         }
     }
@@ -350,7 +326,7 @@ mod tests {
         for one in same {
             assert!(one.await.unwrap().is_ok());
         }
-        assert!(queue.0.accounts.lock().unwrap().is_empty());
+        assert!(queue.0.accounts.is_unused());
         assert!(queue.0.shares.is_unused());
     }
 

@@ -1,12 +1,10 @@
 //! What callers of one network and of one account may take of the strangers' lane of the hashing queue, so that a few clients
 //! do not keep the others out.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+use crate::{
+    admission_queue::{AccountKey, HashingCaller, NetworkKey},
+    limited_counts::{LimitedCounts, Taken},
 };
-
-use crate::admission_queue::{AccountKey, HashingCaller, NetworkKey};
 
 /// Callers of one account that wait at once.
 const CALLERS_PER_ACCOUNT: usize = 2;
@@ -18,31 +16,26 @@ const NETWORK_PART: usize = 8;
 
 /// Callers that have a share in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum ShareKey {
+pub(crate) enum ShareKey {
     Account(AccountKey),
     Network(NetworkKey),
     AccountAndNetwork(AccountKey, NetworkKey),
 }
 
-type Waiting = HashMap<ShareKey, usize>;
-
 /// The shares of the lane. Clones share them.
 #[derive(Clone)]
 pub(crate) struct LaneShares {
     lane_slots: usize,
-    waiting: Arc<Mutex<Waiting>>,
+    waiting: LimitedCounts<ShareKey>,
 }
 
 /// A caller's part of the shares; returned when dropped.
-pub(crate) struct TakenShares {
-    waiting: Arc<Mutex<Waiting>>,
-    keys: Vec<ShareKey>,
-}
+pub(crate) type TakenShares = Taken<ShareKey>;
 
 impl LaneShares {
     /// Creates the shares of a lane with so many slots.
     pub(crate) fn new(lane_slots: usize) -> Self {
-        Self { lane_slots, waiting: Arc::default() }
+        Self { lane_slots, waiting: LimitedCounts::default() }
     }
 
     /// The shares that a caller waits in, with the most callers of each.
@@ -71,49 +64,17 @@ impl LaneShares {
 
     /// Whether all shares of a caller have a slot left.
     pub(crate) fn is_available(&self, caller: HashingCaller) -> bool {
-        has_left(&lock(&self.waiting), &self.of(caller))
+        self.waiting.has_left(&self.of(caller))
     }
 
     /// Takes a slot of all shares of a caller, or of none.
     pub(crate) fn try_take(&self, caller: HashingCaller) -> Option<TakenShares> {
-        let shares = self.of(caller);
-        let mut waiting = lock(&self.waiting);
-        if !has_left(&waiting, &shares) {
-            return None;
-        }
-        let keys: Vec<_> = shares.into_iter().map(|(key, _)| key).collect();
-        for key in &keys {
-            *waiting.entry(*key).or_default() += 1;
-        }
-        drop(waiting);
-        Some(TakenShares { waiting: Arc::clone(&self.waiting), keys })
+        self.waiting.try_take(&self.of(caller))
     }
 
     /// Whether no caller waits.
     #[cfg(test)]
     pub(crate) fn is_unused(&self) -> bool {
-        lock(&self.waiting).is_empty()
+        self.waiting.is_unused()
     }
-}
-
-impl Drop for TakenShares {
-    fn drop(&mut self) {
-        let mut waiting = lock(&self.waiting);
-        for key in &self.keys {
-            if let Some(callers) = waiting.get_mut(key) {
-                *callers = callers.saturating_sub(1);
-                if *callers == 0 {
-                    waiting.remove(key);
-                }
-            }
-        }
-    }
-}
-
-fn has_left(waiting: &Waiting, shares: &[(ShareKey, usize)]) -> bool {
-    shares.iter().all(|(key, most)| waiting.get(key).is_none_or(|callers| callers < most))
-}
-
-fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,6 +14,7 @@ mod hasher_stats;
 mod jwt;
 mod key_ring;
 mod lane_shares;
+mod limited_counts;
 mod opaque_token;
 mod password;
 mod rng;
