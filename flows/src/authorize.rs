@@ -9,13 +9,10 @@
 //!
 //! A stranger's request writes nothing (decision 12). With a session this GET acts, on top-level navigation only.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use store::{
-    HitResult,
-    session::{LiveSession, SessionWithConsent},
-};
+use store::session::{LiveSession, SessionWithConsent};
 
 use crate::{
     Cx, Result, attempt,
@@ -25,12 +22,10 @@ use crate::{
     oauth_error::OAuthError,
     request::{self, AuthorizationRequest, Params, RejectedRequest, RequestRefusal},
     session,
+    session_codes::{self, CodeWay},
     sign_in::SignIn,
     token::issue::{self, NewCode},
 };
-
-/// Codes that one session gets in a minute without a page.
-const SILENT_PER_MINUTE: u64 = 60;
 
 /// A redirect to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,26 +153,15 @@ async fn proceed(
     }
     if need == Need::Nothing
         && let Some(found) = &session
-        && !may_be_silent(cx, &found.session).await
+        && !session_codes::may_issue(cx, found.session.id, CodeWay::Silent).await
     {
         if request.prompt.none {
-            let error = OAuthError::new(
-                "temporarily_unavailable",
-                "too many requests without a page in a minute",
-            );
+            let error = session_codes::too_many();
             return Ok(AuthorizeOutcome::Client(error_redirect(cx, &request, &error)));
         }
         need = Need::Confirm;
     }
     answer(cx, browser_context, request, client, need, session).await
-}
-
-/// Counts an answer without a page; false when the session has had too many. A GET that writes is counted nowhere else:
-/// a script, or a client that redirects in a loop, would fill the database.
-async fn may_be_silent(cx: &Cx, session: &LiveSession) -> bool {
-    let key = format!("silent:{}", session.id.uuid());
-    let hit = cx.ephemeral.hit(&key, SILENT_PER_MINUTE, Duration::from_mins(1), cx.now).await;
-    hit == HitResult::Within
 }
 
 async fn answer(

@@ -15,6 +15,7 @@ use crate::{
     oauth_error::OAuthError,
     request::AuthorizationRequest,
     session,
+    session_codes::{self, CodeWay},
     sign_in::SignIn,
     token::issue::{self, NewCode},
 };
@@ -156,6 +157,10 @@ async fn allow(
     question: ConsentPrompt,
 ) -> Result<ConsentOutcome> {
     let ConsentPrompt { request, client, session, attempt, fresh, need } = question;
+    if !session_codes::may_issue(cx, session.session.id, CodeWay::Page).await {
+        let error = session_codes::too_many();
+        return Ok(ConsentOutcome::Client(error_redirect(cx, &request, &error)));
+    }
     let signed_in = SignedInUser { session: &session, fresh, confirmed: true };
     match interaction::decide(&request, &client, Some(signed_in), cx.now) {
         Need::Nothing => {}

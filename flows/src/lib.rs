@@ -36,6 +36,7 @@ pub mod request;
 pub mod retention;
 pub mod root_keys;
 mod session;
+mod session_codes;
 pub mod settings;
 mod sign_in;
 pub mod signing_keys;

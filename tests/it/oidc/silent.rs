@@ -202,6 +202,32 @@ async fn redeem_error(client: &Client, app: &TestApp, landed: &AuthorizationResp
     answer.json()["error"].as_str().unwrap_or_default().to_owned()
 }
 
+/// The page that too many silent requests lead to gives no more codes than they.
+#[apply(both_engines)]
+async fn confirmed_codes_of_session_are_limited(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let lab = app.client_with("lab", |new| new.operator.first_party = false).await;
+    let (patient, browser) = (app.patient("Mere").await, app.browser());
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &lab, &patient).await;
+    browser.submit_code(&page, &code).await;
+    app.stop_clock_in_new_window();
+    let page = authorize(&app, &browser, &PendingRequest::new(&lab), &[]).await;
+    let codes = "SELECT COUNT(*) FROM grants";
+    let before = app.count(codes).await;
+    for _ in 0..60 {
+        let to = browser.post(&page.form(), "allow").await.location().expect("a redirect");
+        assert!(to.query_pairs().any(|(name, _)| name == "code"), "{to}");
+    }
+    for _ in 0..10 {
+        let to = browser.post(&page.form(), "allow").await.location().expect("a redirect");
+        assert!(to.as_str().contains("error=temporarily_unavailable"), "{to}");
+    }
+    assert_eq!(app.count(codes).await - before, 60);
+    app.clock.advance(Duration::from_mins(1));
+    let to = browser.post(&page.form(), "allow").await.location().expect("a redirect");
+    assert!(to.query_pairs().any(|(name, _)| name == "code"), "{to}");
+}
+
 /// A session gets 60 codes in a minute without a page, and the newest five that it has not redeemed are good. Nothing
 /// of it affects another session.
 #[apply(both_engines)]
