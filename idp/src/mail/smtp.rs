@@ -286,7 +286,7 @@ impl SmtpServer {
             .map_err(SendError::from_session_error)?;
         if let Some(credentials) = &self.credentials {
             let entered = smtp.auth(DEFAULT_MECHANISMS, credentials).await;
-            entered.map_err(SendError::from_session_error)?;
+            entered.map_err(SendError::from_auth_error)?;
         }
         Ok(smtp)
     }
@@ -322,6 +322,17 @@ impl SendError {
     /// An error before the message was offered is never about the message.
     fn from_session_error(error: impl fmt::Display) -> Self {
         Self { permanent: false, text: redact_addresses(&error.to_string()) }
+    }
+
+    /// The library itself refuses to authenticate where the server offers none of its mechanisms.
+    fn from_auth_error(error: lettre::transport::smtp::Error) -> Self {
+        if error.is_client() {
+            return Self::from_session_error(
+                "the server offers no authentication that we know (PLAIN or LOGIN); if it needs none, leave out \
+                 smtp.username",
+            );
+        }
+        Self::from_session_error(error)
     }
 
     /// Of the 5xx replies to a message, those about the recipient's mailbox are permanent. The rest (policy, our sender,

@@ -9,7 +9,9 @@ use std::{
 };
 
 use lettre::transport::smtp::client::AsyncTokioStream;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
+use rustls::{
+    CertificateError, ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -86,10 +88,32 @@ impl Socket {
             upgrade.map_err(|why| at("no TLS with", why))?;
         }
         let stream = tls.connector.connect(tls.server_name.clone(), tcp).await;
-        let stream = stream.map_err(|error| at("no TLS with", error.to_string()))?;
+        let stream = stream.map_err(|error| at("no TLS with", explain(&error)))?;
         let greeting: &[u8] = if is_upgrade { b"220 TLS\r\n" } else { b"" };
         Ok(Self { greeting, stream: Stream::Tls(Box::new(stream)) })
     }
+}
+
+/// Why TLS failed, and what to do about the most frequent mistakes.
+fn explain(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let remedy = match cause {
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName
+            | CertificateError::NotValidForNameContext { .. }
+            | CertificateError::Expired
+            | CertificateError::ExpiredContext { .. },
+        )) => "",
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "; its certificate must come from an authority that this machine trusts: name the file of a private one in \
+             SSL_CERT_FILE"
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "; it does not speak TLS there: smtp.tls is mostly `tls` for port 465 and `starttls` for 587"
+        }
+        _ => "",
+    };
+    format!("{error}{remedy}")
 }
 
 /// A TCP connection that sends each write at once. Otherwise a command waits until the server has acknowledged what was

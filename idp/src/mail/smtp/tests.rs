@@ -154,8 +154,25 @@ async fn mail_is_accepted_over_starttls() {
     let (_, stranger) = trusted_server();
     let (sent, seen) = send_over_starttls(script, stranger).await;
     let error = sent.unwrap_err();
-    assert!(!error.permanent && error.text.contains("certificate"), "{error}");
+    assert!(!error.permanent && error.text.contains("in SSL_CERT_FILE"), "{error}");
     assert_eq!(seen.count("MAIL"), 0);
+}
+
+/// Each of these is a frequent mistake in a configuration: the error says what to look at.
+#[tokio::test]
+async fn connection_errors_name_remedies() {
+    let (port, _) = serve(Script::default()).await;
+    let immediate = SmtpConfig { tls: SmtpTls::Tls, ..config(port) };
+    let (_, roots) = trusted_server();
+    let mailer = Mailer::with_roots(&immediate, || Ok(roots)).unwrap();
+    let error = mailer.probe_sender().await.unwrap_err();
+    assert!(!error.permanent && error.text.contains("`starttls` for 587"), "{error}");
+
+    let password = Secret::new("smtp-canary".to_owned());
+    let credentials = Some(SmtpCredentials { username: "idp".to_owned(), password });
+    let mailer = Mailer::smtp(&SmtpConfig { credentials, ..config(port) }).unwrap();
+    let error = mailer.probe_sender().await.unwrap_err();
+    assert!(!error.permanent && error.text.contains("leave out smtp.username"), "{error}");
 }
 
 /// An attacker on the way appends a whole dialogue to the reply, and the server itself would refuse the mail.
