@@ -27,7 +27,7 @@ async fn sign_in_works_without_fetch_metadata(engine: Engine) {
 async fn known_and_unknown_accounts_look_alike(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, known) = (app.client("portal").await, app.patient("Mere").await);
-    let unknown = Patient { email: "nobody@patients.example".to_owned(), ..known.clone() };
+    let unknown = Patient { email: "unknown@patients.example".to_owned(), ..known.clone() };
     let mut pages = Vec::new();
     for who in [&known, &unknown] {
         let browser = app.browser();

@@ -3,6 +3,7 @@
 mod architecture;
 mod audit;
 mod brand;
+mod check_config;
 mod cli;
 mod client_changes;
 mod client_metadata;

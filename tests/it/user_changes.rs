@@ -1,6 +1,9 @@
 //! What an operator gives and changes of a person: name, claims, language, and the spelling of the address.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use vestibule_tests::{
     app::{Patient, TestApp},
     client::{Client, PendingRequest, get_userinfo},
@@ -10,6 +13,27 @@ use vestibule_tests::{
 };
 
 use crate::engines::{apply, both_engines};
+
+/// A file of claims that tests write.
+struct ClaimsFile {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl ClaimsFile {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self { path: folder.path().join("claims.json"), _folder: folder }
+    }
+
+    fn path(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
+    fn write(&self, content: impl AsRef<[u8]>) {
+        std::fs::write(&self.path, content).unwrap();
+    }
+}
 
 const EMAIL: &str = "tui@patients.example";
 const PASSWORD: &str = "a walk along the river at noon";
@@ -30,15 +54,13 @@ async fn claims_from_file_reach_userinfo(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let served = ServeSetup::prepare(engine, &app.db).await;
-    let folder = tempfile::TempDir::new().unwrap();
-    let file = folder.path().join("tui.json");
-    let path = file.display().to_string();
+    let file = ClaimsFile::new();
     let given = json!({
         "name": "Tui Kahui", "given_name": "Tui", "birthdate": "1980-02-29", "email_verified": true,
         "phone_number": "+64 4 123 4567", "phone_number_verified": true, "address": {"country": "New Zealand"},
     });
-    std::fs::write(&file, given.to_string()).unwrap();
-    let add = ["user", "add", EMAIL, "--claims-file", &path, "--password-stdin"];
+    file.write(given.to_string());
+    let add = ["user", "add", EMAIL, "--claims-file", file.path(), "--password-stdin"];
     run(served.change_command(&add), &format!("{PASSWORD}\n")).await;
     let (email, name) = (EMAIL.to_owned(), "Tui Kahui".to_owned());
     let person = Patient { email, password: PASSWORD.to_owned(), name };
@@ -47,18 +69,19 @@ async fn claims_from_file_reach_userinfo(engine: Engine) {
         assert_eq!(&claims[name], value, "{name}");
     }
     // The next file replaces all of it but name and verification; a mistake changes nothing.
-    std::fs::write(&file, r#"{"nickname": "T", "locale": "mi-NZ"}"#).unwrap();
-    let set = ["user", "set", EMAIL, "--claims-file", &path, "--json"];
+    file.write(r#"{"nickname": "T", "locale": "mi-NZ"}"#);
+    let set = ["user", "set", EMAIL, "--claims-file", file.path(), "--json"];
     let changed: Value = serde_json::from_str(&run(served.change_command(&set), "").await).unwrap();
     let names = ["address", "birthdate", "given_name", "phone_number", "phone_number_verified"];
     let names: Vec<_> = names.into_iter().chain(["locale", "nickname"]).collect();
     assert_eq!(changed["changed"], json!(names));
     let unchanged = run(served.change_command(&set), "").await;
     assert_eq!(serde_json::from_str::<Value>(&unchanged).unwrap()["changed"], json!([]));
-    std::fs::write(&file, r#"{"nickname": 1, "phone": "+64"}"#).unwrap();
+    file.write(r#"{"nickname": 1, "phone": "+64"}"#);
     let (code, _, error) = run_with_status(served.change_command(&set), "").await;
     assert_eq!(code, 1, "{error}");
-    for why in [&path, "nothing was changed", "nickname: must be text", "phone: is not a standard"]
+    for why in
+        [file.path(), "nothing was changed", "nickname: must be text", "phone: is not a standard"]
     {
         assert!(error.contains(why), "{why}: {error}");
     }
@@ -74,9 +97,7 @@ async fn unsuitable_claims_file_changes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let mere = app.patient("Mere").await;
     let served = ServeSetup::prepare(engine, &app.db).await;
-    let folder = tempfile::TempDir::new().unwrap();
-    let file = folder.path().join("mere.json");
-    let path = file.display().to_string();
+    let file = ClaimsFile::new();
     let changes = async |path: &str| {
         let set = ["user", "set", &mere.email, "--claims-file", path];
         run_with_status(served.change_command(&set), "").await
@@ -86,14 +107,14 @@ async fn unsuitable_claims_file_changes_nothing(engine: Engine) {
         (b"{\"nickname\": \"Andr\xe9\"}".to_vec(), "save it as UTF-8"),
         (br#"{"nickname": "U", "nickname": "V"}"#.to_vec(), "nickname: is there twice"),
     ] {
-        std::fs::write(&file, content).unwrap();
-        let (code, _, error) = changes(&path).await;
+        file.write(content);
+        let (code, _, error) = changes(file.path()).await;
         assert!(code == 1 && error.contains(why), "{why}: {error}");
     }
     let (code, _, error) = changes("/dev/zero").await;
     assert!(code == 1 && error.contains("is not a regular file"), "{error}");
-    std::fs::write(&file, "\u{FEFF}{\"nickname\": \"T\", \"locale\": \"mi-NZ\"}").unwrap();
-    let (code, out, error) = changes(&path).await;
+    file.write("\u{FEFF}{\"nickname\": \"T\", \"locale\": \"mi-NZ\"}");
+    let (code, out, error) = changes(file.path()).await;
     assert!(code == 0 && out.ends_with("locale, nickname.\n"), "{out}{error}");
 }
 
@@ -124,7 +145,7 @@ async fn set_changes_spelling_and_no_address(engine: Engine) {
         let (ended, out, error) = set(args).await;
         assert!(ended == code && out.is_empty() && error.contains(why), "{args:?}: {error}");
     }
-    let unknown = ["user", "set", "nobody@patients.example", "--name", "Mere"];
+    let unknown = ["user", "set", "unknown@patients.example", "--name", "Mere"];
     let (code, _, error) = run_with_status(served.change_command(&unknown), "").await;
     assert!(code == 1 && error.contains("there is no user with the address"), "{error}");
     let (_, out, _) =

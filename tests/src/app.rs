@@ -15,16 +15,13 @@ use flows::{
     staff::reset,
 };
 use idp::{
-    app::{App, AppDependencies},
+    app::App,
     clock::{Clock, ClockShift},
-    config::{Issuer, LimitsConfig, ProxiesConfig, ShutdownConfig},
-    http::routes,
-    jobs::{self, Lane},
-    mail::smtp::Mailer,
-    serve::{self, ServerSetup, StopSignal, Tls},
+    config::{Issuer, LimitsConfig, ShutdownConfig},
+    jobs::Lane,
 };
-use keys::{Algorithm, HasherConfig, Rng};
-use store::{Db, DbConfig, EphemeralCounters};
+use keys::{Algorithm, HasherConfig};
+use store::{Db, DbConfig};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use crate::{
@@ -38,9 +35,11 @@ use crate::{
 };
 
 mod config;
+mod replica_builder;
 
 pub use config::{HOME, TEST_ROOT_KEYS, root_keys, root_keys_of, smtp_toml};
-use config::{brand, smtp};
+use replica_builder::ReplicaBuilder;
+pub(crate) use replica_builder::create_signing_keys;
 
 /// Options of a provider that a test may change.
 #[derive(Clone, Debug)]
@@ -415,98 +414,6 @@ impl TestApp {
         let (count,): (i64,) = store::Sql::q(&mut conn, sql).fetch_one().await.expect("a row");
         count
     }
-}
-
-/// What all replicas share.
-struct ReplicaBuilder<'a> {
-    options: &'a Options,
-    issuer: &'a Issuer,
-    time: &'a Clock,
-    mail: &'a MailServer,
-    redis: Option<&'a str>,
-    authority: Option<&'a CertificateAuthority>,
-    root: &'a [(&'a str, u8)],
-    jobs: &'a ExtraJobs,
-}
-
-impl ReplicaBuilder<'_> {
-    async fn start(&self, db: &TestDb, public: TcpListener) -> Replica {
-        let ops_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = public.local_addr().expect("bound");
-        let ops = ops_listener.local_addr().expect("bound");
-        let beside = App::start(self.build(db.open().await)).await.expect("it starts");
-        let app = match &self.options.request_db {
-            Some(config) => {
-                let db = Db::open(config).await.expect("the database opens");
-                App::start(self.build(db)).await.expect("it starts")
-            }
-            None => beside.clone(),
-        };
-        let router = routes::router(&app);
-        let tls = self.authority.map(|authority| {
-            let files = authority.write(&authority.issue(&["localhost", "127.0.0.1"]));
-            Tls::load(&files, self.time.now()).expect("a good pair")
-        });
-        let limits = self.options.limits.clone();
-        let lanes = match self.options.request_db {
-            Some(_) => Vec::new(),
-            None => jobs::LANES.into_iter().chain(self.jobs.lanes.iter().copied()).collect(),
-        };
-        let site = ServerSetup {
-            public,
-            tls,
-            ops: ops_listener,
-            router,
-            reads_body: idp::http::routes::reads_body,
-            limits,
-            lanes,
-            lease: None,
-        };
-        let (stop, stopped) = StopSignal::manual();
-        let serving = serve::run(beside, site, self.options.shutdown.clone(), stopped);
-        Replica { app, address, ops, stop, task: tokio::spawn(serving) }
-    }
-
-    fn build(&self, db: Db) -> AppDependencies {
-        let ephemeral = match self.redis {
-            Some(url) => EphemeralCounters::redis(url).expect("an address"),
-            None => EphemeralCounters::in_memory(),
-        };
-        let trusted =
-            self.options.proxies.iter().map(|net| net.parse().expect("a network")).collect();
-        AppDependencies {
-            issuer: self.issuer.clone(),
-            brand: brand(),
-            proxies: ProxiesConfig { trusted },
-            db,
-            ephemeral,
-            clock: self.time.clone(),
-            rng: Rng::system(),
-            root: root_keys_of(self.root),
-            hashing: self.options.hashing,
-            mailer: Mailer::smtp(&smtp(self.mail, self.options.smtp_timeout)).expect("a way out"),
-            job_kinds: jobs::kinds().iter().chain(&self.jobs.kinds).copied().collect(),
-        }
-    }
-}
-
-/// Creates signing keys in a template database, so that not every test waits for an RSA key.
-pub(crate) async fn create_signing_keys(db: &Db) {
-    let issuer = Issuer::parse("http://localhost").expect("an issuer");
-    let (time, _) = Clock::shifted();
-    let mail = MailServer::start().await;
-    let options = Options::default();
-    let parts = ReplicaBuilder {
-        options: &options,
-        issuer: &issuer,
-        time: &time,
-        mail: &mail,
-        redis: None,
-        authority: None,
-        root: TEST_ROOT_KEYS,
-        jobs: &options.jobs,
-    };
-    App::start(parts.build(db.clone())).await.expect("it starts");
 }
 
 /// What a test shares between tasks.

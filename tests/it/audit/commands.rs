@@ -128,7 +128,7 @@ async fn export_streams_rows_by_time(engine: Engine) {
     for (args, why) in [
         (&["audit", "export", "--event", "sign_in"][..], "there is no event called sign_in"),
         (
-            &["audit", "export", "--user", "nobody@patients.example"],
+            &["audit", "export", "--user", "unknown@patients.example"],
             "there is no user with the address",
         ),
     ] {

@@ -107,7 +107,7 @@ impl EventScenario {
     async fn cancel_attempts(&self) {
         let (app, portal) = (&self.app, &self.portal);
         let stranger = app.browser();
-        let page = post_wrong_password(&stranger, portal, "nobody@patients.example").await;
+        let page = post_wrong_password(&stranger, portal, "unknown@patients.example").await;
         stranger.post(&form_for_step(&page, "/login/code"), "continue").await;
         stranger.post(&page.form(), "cancel").await;
         let kiri = self.add_person("Kiri").await;

@@ -15,7 +15,8 @@ use vestibule_tests::{
 
 use super::{
     graceful_stop::{app_with_shutdown, post_in_flight, until_refused},
-    http2_client::{DATA, HEADERS, Http2Client, RETRY_AFTER_2, STATUS_503},
+    http2_client::{Http2Client, RETRY_AFTER_2, STATUS_503},
+    http2_frames::{DATA, HEADERS},
     raw_client::RawConnection,
 };
 use crate::engines::{apply, both_engines};

@@ -5,33 +5,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vestibule_tests::{app::TestApp, wait::until_done};
 
 use super::{
+    http2_frames::{
+        CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE, PREFACE,
+        RST_STREAM, SETTINGS, frame,
+    },
     raw_client::RawConnection,
     slow_clients::{SHORT, app_with_limits, assert_served},
 };
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Types of frames (RFC 9113, section 6).
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const CONTINUATION: u8 = 9;
-
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
 /// `PROTOCOL_ERROR` would be a fault of the server; this code means excessive load (RFC 9113, section 7).
 const ENHANCE_YOUR_CALM: u32 = 0xb;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
-    let mut frame = vec![length[1], length[2], length[3], kind, flags];
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
 
 /// `GET /oauth2/jwks` in HPACK (RFC 7541): names from the static table, literal values.
 fn head(app: &TestApp) -> Vec<u8> {
@@ -203,7 +186,6 @@ async fn endless_continuation_is_closed() {
 /// The response waits for a flow-control window that never opens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn zero_window_client_is_closed() {
-    const INITIAL_WINDOW_SIZE: u16 = 4;
     let app = app_with_limits(|limits| limits.idle_time = SHORT).await;
     let mut no_window = connect_with_settings(&app, &[(INITIAL_WINDOW_SIZE, 0)]).await;
     no_window.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &head(&app))).await;
@@ -219,7 +201,6 @@ async fn zero_window_client_is_closed() {
 /// for as long as requests arrive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unread_responses_close_busy_connection() {
-    const INITIAL_WINDOW_SIZE: u16 = 4;
     let app = app_with_limits(|limits| limits.idle_time = SHORT).await;
     // A window of one byte: enough for a server that only waits for the first piece.
     let no_window = connect_with_settings(&app, &[(INITIAL_WINDOW_SIZE, 1)]).await;

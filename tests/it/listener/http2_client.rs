@@ -8,13 +8,7 @@ use tokio::{
 };
 use vestibule_tests::wait::until_done;
 
-pub(super) const DATA: u8 = 0;
-pub(super) const HEADERS: u8 = 1;
-const GOAWAY: u8 = 7;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
+use super::http2_frames::{ACK, END_HEADERS, GOAWAY, HEADERS, PING, PREFACE, SETTINGS, frame};
 
 /// `:status: 503` and `retry-after: 2`, as encoded in the first response of a connection (RFC 7541, section 6.2.1: indexed
 /// names, Huffman-coded values).
@@ -40,7 +34,7 @@ impl Http2Client {
     pub(super) async fn connect(to: SocketAddr) -> Self {
         let stream = TcpStream::connect(to).await.expect("it listens");
         let mut new = Self { stream, seen: Vec::new() };
-        new.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("written");
+        new.stream.write_all(PREFACE).await.expect("written");
         new.send(SETTINGS, 0, 0, &[]).await;
         new
     }
@@ -83,13 +77,8 @@ impl Http2Client {
     }
 
     async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
-        let mut frame = length[1..].to_vec();
-        frame.extend_from_slice(&[kind, flags]);
-        frame.extend_from_slice(&stream.to_be_bytes());
-        frame.extend_from_slice(payload);
         // If the connection is closed by now, the next read detects it.
-        let _ = self.stream.write_all(&frame).await;
+        let _ = self.stream.write_all(&frame(kind, flags, stream, payload)).await;
     }
 
     /// The next frame; pings are answered.

@@ -11,18 +11,14 @@ use vestibule_tests::{
     wait::until,
 };
 
-use super::raw_client::RawConnection;
+use super::{
+    http2_frames::{DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, frame},
+    raw_client::RawConnection,
+};
 
 const EMAIL: &str = "mere@patients.example";
 const PASSWORD: &str = "a long enough passphrase";
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Types of frames (RFC 9113, section 6), and flags.
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
 /// `SETTINGS_INITIAL_WINDOW_SIZE` of 0: no answer can be sent.
 const NO_WINDOW: &[u8] = &[0, 4, 0, 0, 0, 0];
 
@@ -42,14 +38,6 @@ enum WaitsFor {
     Rest,
     /// Its answer, which the client does not take.
     Reader,
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
-    let mut frame = vec![length[1], length[2], length[3], kind, flags];
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
 }
 
 /// The head of a request: literal names and values without Huffman coding (RFC 7541, section 6.2.2).

@@ -1,6 +1,8 @@
-//! Misuse case 53: known and unknown accounts cost the same statements and commits, as the program's own traces show.
+//! Misuse case 53: known and unknown accounts cost the same rows, and the same statements and commits, as the program's
+//! own traces show.
 
 use vestibule_tests::{
+    app::Patient,
     client::Client,
     collector::{Collector, Span},
     db::{Engine, TestDb},
@@ -9,6 +11,7 @@ use vestibule_tests::{
     serve_process::ServeSetup,
 };
 
+use super::limits::{behind_a_proxy, browser_from, guess};
 use crate::engines::{apply, both_engines};
 
 /// Posts for each address: wrong passwords, then paused ones.
@@ -78,7 +81,7 @@ async fn case_53_unknown_accounts_cost_same_statements(engine: Engine) {
         })
         .await;
     let known = traced.guesses("mere@patients.example").await;
-    let unknown = traced.guesses("nobody@patients.example").await;
+    let unknown = traced.guesses("unknown@patients.example").await;
     assert_eq!(known, unknown);
     assert!(known.starts_with(&[200, 200, 200]) && known.ends_with(&[429, 429]), "{known:?}");
     assert!(serve.terminate().await.success(), "{}", serve.output());
@@ -92,4 +95,49 @@ async fn case_53_unknown_accounts_cost_same_statements(engine: Engine) {
         println!("guess {nth}: {count} statements, one commit, known or not");
         assert!(count > 5, "there are statements to compare: {known:#?}");
     }
+}
+
+/// The same for known and unknown accounts, wrong and paused: the same statements, rows and bytes, and one commit.
+#[apply(both_engines)]
+async fn case_53_unknown_accounts_cost_same_rows(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, known) = (app.client("portal").await, app.patient("Mere").await);
+    let unknown = Patient { email: "nobo@patients.example".to_owned(), ..known.clone() };
+    app.set_setting("sign_in.password_failures", "3").await;
+    let tables = [
+        "SELECT COUNT(*) FROM throttles",
+        "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) FROM throttles",
+        "SELECT COUNT(*) FROM attempts",
+        "SELECT COUNT(*) FROM audit",
+        "SELECT COUNT(*) FROM jobs",
+        "SELECT COUNT(*) FROM devices",
+    ];
+    let mut seen = Vec::new();
+    for who in [&known, &unknown] {
+        let mut answers = Vec::new();
+        for nth in 0..6 {
+            let browser = browser_from(&app, &format!("203.0.113.{nth}"));
+            let mut before = Vec::new();
+            for sql in tables {
+                before.push(app.count(sql).await);
+            }
+            let page = guess(&browser, &client, who).await;
+            let mut grown = Vec::new();
+            for (sql, before) in tables.into_iter().zip(before) {
+                grown.push(app.count(sql).await - before);
+            }
+            let names: Vec<_> = page.headers.keys().map(|name| name.as_str().to_owned()).collect();
+            answers.push((page.status, names, page.masked(), grown));
+        }
+        app.wait_for_jobs().await;
+        seen.push(answers);
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert!(
+        seen[0].iter().any(|answer| answer.3[4] == 1),
+        "a notice was written: {:?}",
+        seen[0].last().unwrap().3
+    );
+    assert_eq!(app.mail.mails_to(&known.email).len(), 1);
+    assert!(app.mail.mails_to(&unknown.email).is_empty());
 }

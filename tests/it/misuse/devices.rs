@@ -21,13 +21,13 @@ const SHARED_ADDRESS: &str = "203.0.113.1";
 
 /// Strangers use up the failures of the shared address.
 async fn spend_failures(app: &TestApp, client: &Client) {
-    let nobody = Patient {
-        email: "nobody@patients.example".to_owned(),
+    let unknown = Patient {
+        email: "unknown@patients.example".to_owned(),
         password: String::new(),
         name: String::new(),
     };
     for _ in 0..11 {
-        guess(&browser_from(app, SHARED_ADDRESS), client, &nobody).await;
+        guess(&browser_from(app, SHARED_ADDRESS), client, &unknown).await;
     }
 }
 

@@ -163,7 +163,7 @@ async fn case_51_spoofed_forwarded_for_is_ignored() {
             let hop = if name == "forwarded" { format!("for={hop}") } else { hop };
             browser.extra_headers.push((name, hop));
         }
-        let form = page.form().with("email", "nobody@patients.example").with("password", "x");
+        let form = page.form().with("email", "unknown@patients.example").with("password", "x");
         let status = browser.post(&form, "continue").await.status.as_u16();
         assert_eq!(status == 429, nth == 10, "post {nth}: {status}");
     }

@@ -10,10 +10,11 @@ use vestibule_tests::{
     app::{Options, Patient, TestApp},
     client::Client,
     db::Engine,
-    http::HttpBrowser,
+    http::{HttpBrowser, Response},
     wait::until_equal,
 };
 
+use super::limits::browser_from;
 use crate::engines::{apply, both_engines};
 
 async fn behind_a_proxy(engine: Engine) -> TestApp {
@@ -22,10 +23,6 @@ async fn behind_a_proxy(engine: Engine) -> TestApp {
             .await;
     app.stop_clock_in_new_window();
     app
-}
-
-fn browser_from(app: &TestApp, address: &str) -> HttpBrowser {
-    app.browser().without_cookies_from(address)
 }
 
 async fn guess(browser: &HttpBrowser, client: &Client, email: &str) -> u16 {
@@ -103,6 +100,16 @@ async fn network_wait_spares_other_networks_codes(engine: Engine) {
     browser_from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
 }
 
+/// Posts a right password 15 times to a full queue; returns the last page.
+async fn assert_rejections(browser: &HttpBrowser, client: &Client, patient: &Patient) -> Response {
+    let (mut page, _) = browser.open_sign_in_page(client).await;
+    for _ in 0..15 {
+        page = browser.submit_password(&page, patient).await;
+        assert_eq!(page.status, 503, "{}", page.text());
+    }
+    page
+}
+
 /// A post that a full queue rejects is not counted against its network: in an overload that is nearly every post. Admitted
 /// posts are counted.
 #[apply(both_engines)]
@@ -110,11 +117,7 @@ async fn queue_refusal_is_not_counted(engine: Engine) {
     let (app, client, patient) = app_with_two_queue_slots(engine).await;
     let full = FullHashingPool::fill(&app).await;
     let browser = app.browser();
-    let (mut page, _) = browser.open_sign_in_page(&client).await;
-    for _ in 0..15 {
-        page = browser.submit_password(&page, &patient).await;
-        assert_eq!(page.status, 503, "{}", page.text());
-    }
+    let page = assert_rejections(&browser, &client, &patient).await;
     full.release().await;
     assert!(
         browser.submit_password(&page, &patient).await.has_field("code"),
@@ -191,11 +194,7 @@ async fn full_share_of_account_is_not_counted(engine: Engine) {
     });
     until_equal("callers in the queue", [2, 0], async || app.app().hasher.waiting()).await;
     let browser = app.browser();
-    let (mut page, _) = browser.open_sign_in_page(&client).await;
-    for _ in 0..15 {
-        page = browser.submit_password(&page, &patient).await;
-        assert_eq!(page.status, 503, "{}", page.text());
-    }
+    let page = assert_rejections(&browser, &client, &patient).await;
     full.release().await;
     assert!(first.await.unwrap().has_field("code"));
     let admitted = browser.submit_password(&page, &patient).await;
@@ -264,7 +263,8 @@ async fn other_posts_count_despite_full_queue(engine: Engine) {
     for nth in 0..12 {
         let browser = app.browser();
         let (page, _) = browser.open_sign_in_page(&client).await;
-        let form = page.form().with("email", "nobody@patients.example").with("password", "a guess");
+        let form =
+            page.form().with("email", "unknown@patients.example").with("password", "a guess");
         let answer = if nth % 2 == 0 {
             browser.post(&form, "cancel").await
         } else {
@@ -316,7 +316,7 @@ async fn app_with_two_queue_slots(engine: Engine) -> (TestApp, Client, Patient) 
 async fn status_of_last(guesses: usize, app: &TestApp, client: &Client) -> u16 {
     let mut last = 0;
     for _ in 0..guesses {
-        last = guess(&app.browser(), client, "nobody@patients.example").await;
+        last = guess(&app.browser(), client, "unknown@patients.example").await;
     }
     last
 }

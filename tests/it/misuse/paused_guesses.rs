@@ -120,8 +120,8 @@ async fn ipv6_48_shares_tries_per_person(engine: Engine) {
         assert_eq!(answer.status == 429, nth >= 10, "{nth}");
     }
     let phone = browser_from(&app, "2001:db8:2::1");
-    let nobody = Patient { email: "nobody@patients.example".to_owned(), ..patient.clone() };
-    assert_ne!(guess(&phone, &client, &nobody).await.status, 429);
+    let unknown = Patient { email: "unknown@patients.example".to_owned(), ..patient.clone() };
+    assert_ne!(guess(&phone, &client, &unknown).await.status, 429);
     phone.sign_in(&app, &client, &patient).await;
 }
 

@@ -131,7 +131,11 @@ async fn only_registered_logout_uri_is_followed(engine: Engine) {
     let page = browser.get(logout_url(&app, &params)).await;
     assert!(page.has_text("has no id_token_hint of this client"), "{}", page.text());
     let page = browser.get(logout_url(&app, &[("id_token_hint", hint)])).await;
-    assert!(!page.has_text("For whoever builds"), "no address was named: {}", page.text());
+    assert!(
+        !page.has_text("For the developer of the page"),
+        "no address was named: {}",
+        page.text()
+    );
 }
 
 /// In both languages, also after the switch of the language.

@@ -39,13 +39,13 @@ async fn visit_rate_limited(walk: &mut Walk<'_>, portal: &Client) {
     let neighbour = walk.app.browser();
     for _ in 0..10 {
         let (page, _) = neighbour.open_sign_in_page(portal).await;
-        let form = page.form().with("email", "nobody@patients.example").with("password", "x");
+        let form = page.form().with("email", "absent@patients.example").with("password", "x");
         neighbour.post(&form, "continue").await;
     }
     walk.submit_code(&wrong_code(&code, 0)).await;
     walk.check_variant("code-network").await;
     walk.start(portal, &[("prompt", "login")]).await;
-    walk.submit_credentials("nobody@patients.example", "not the password").await;
+    walk.submit_credentials("absent@patients.example", "not the password").await;
     walk.check_variant("password-network").await;
     walk.app.set_setting("sign_in.network_failures_ipv4", "200").await;
 }
