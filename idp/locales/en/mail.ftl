@@ -37,7 +37,7 @@ mail-reset-forced-when = This was decided on { $day } at { $time }, to keep your
 mail-reset-forced-ended = Your old sign-ins have been ended, on every device.
 mail-reset-forced-next = When you next sign in, enter your present password first. You will then be asked for a new one. Go to { $brand } by typing its address yourself.
 
-## The notice that somebody tried. Wrong passwords, or wrong or unused codes after the right password.
+## The notice of failed tries: wrong passwords, or wrong or unused codes after the right password.
 
 mail-tried-password-subject = Wrong passwords at your { $brand } sign-in ({ $day }, { $time })
 mail-tried-password-title = There were too many wrong passwords at your sign-in

@@ -229,7 +229,7 @@ still-text = Nothing has changed. You can close this page.
 
 failure-reference = Reference
 failure-reference-help = If you ask for help, read this reference out.
-failure-detail = For whoever builds the page that sent you here:
+failure-detail = For the developer of the page that sent you here:
 failure-request-title = This request cannot be completed
 failure-request-text = The page that sent you here asked in a way that we cannot answer. Go back to it and try again. If it happens again, please tell the people who run it.
 failure-start-title = Please start again

@@ -38,7 +38,7 @@ mail-reset-forced-when = I whakatauria tēnei i te { $day } i te { $time }, kia 
 mail-reset-forced-ended = Kua whakamutua ō takiurunga o mua, i runga i ngā pūrere katoa.
 mail-reset-forced-next = I tō takiurunga e whai ake nei, tāurutia tuatahitia tō kupuhipa o nāianei. Kātahi koe ka tonoa kia kōwhiri i tētahi mea hou. Haere ki { $brand } mā te pato i tōna wāhitau.
 
-## The notice that somebody tried. Wrong passwords, or wrong or unused codes after the right password.
+## The notice of failed tries: wrong passwords, or wrong or unused codes after the right password.
 
 mail-tried-password-subject = Ngā kupuhipa hē i tō takiurunga ki { $brand } ({ $day }, { $time })
 mail-tried-password-title = He maha rawa ngā kupuhipa hē i tō takiurunga
