@@ -27,14 +27,10 @@ pub async fn charge_quota(
 /// The most quotas that are charged at once.
 const MOST_AT_ONCE: usize = 4;
 
-/// The quota of an existing row, of those that are charged.
-macro_rules! its_quota {
-    ($column:literal) => {
-        concat!(
-            "(SELECT charged.",
-            $column,
-            " FROM charged WHERE charged.key = throttles.key AND charged.kind = throttles.kind)"
-        )
+/// The charged quota of an existing row.
+macro_rules! from_its_quota {
+    () => {
+        " FROM charged WHERE charged.key = throttles.key AND charged.kind = throttles.kind)"
     };
 }
 
@@ -68,14 +64,14 @@ async fn charge_each<const N: usize>(
             "(VALUES ($2, $3, $4, $5), ($6, $7, $8, $9), ($10, $11, $12, $13), ($14, $15, $16, $17)) ",
             "INSERT INTO throttles (key, kind, spent, since, next_at) ",
             "SELECT key, kind, 1, $1, 0 FROM charged WHERE key IS NOT NULL ",
-            "ON CONFLICT (key, kind) DO UPDATE SET spent = CASE WHEN throttles.since <= ",
-            its_quota!("opened"),
-            " THEN 1 ELSE throttles.spent + 1 END, since = CASE WHEN throttles.since <= ",
-            its_quota!("opened"),
-            " THEN $1 ELSE throttles.since END WHERE throttles.spent < ",
-            its_quota!("most"),
-            " OR throttles.since <= ",
-            its_quota!("opened"),
+            "ON CONFLICT (key, kind) DO UPDATE SET spent = CASE WHEN throttles.since <= (SELECT charged.opened",
+            from_its_quota!(),
+            " THEN 1 ELSE throttles.spent + 1 END, since = CASE WHEN throttles.since <= (SELECT charged.opened",
+            from_its_quota!(),
+            " THEN $1 ELSE throttles.since END WHERE throttles.spent < (SELECT charged.most",
+            from_its_quota!(),
+            " OR throttles.since <= (SELECT charged.opened",
+            from_its_quota!(),
             " RETURNING key, kind, spent"
         ))
         .bind(now);
@@ -84,7 +80,6 @@ async fn charge_each<const N: usize>(
         query = query
             .bind(charged.map(|(key, _)| key.to_vec()))
             .bind(charged.map(|(_, quota)| quota.kind.as_str()))
-            // When a window began that ends now.
             .bind(charged.map(|(_, quota)| now.minus(quota.window)))
             .bind(charged.map(|(_, quota)| quota.limit));
     }
