@@ -24,6 +24,7 @@ pub mod job;
 pub mod lease;
 mod left_join;
 pub mod password;
+pub mod recovery_code;
 pub mod revision;
 pub mod root_key;
 pub mod sealed;
@@ -33,6 +34,7 @@ pub mod signing_key;
 pub mod throttle;
 mod time;
 mod token_hash;
+pub mod totp_app;
 pub mod user;
 pub mod wrong_code;
 
@@ -43,8 +45,8 @@ pub use db::{
 pub use ephemeral::{EphemeralCounters, HitResult};
 pub use error::{Error, Result};
 pub use id::{
-    AttemptId, AuditId, ChallengeId, GrantId, Id, IdRandom, JobId, SessionId, SignInId, TokenId,
-    UserId,
+    AttemptId, AuditId, ChallengeId, GrantId, Id, IdRandom, JobId, RecoveryCodeId, SessionId,
+    SignInId, TokenId, TotpAppId, UserId,
 };
 pub use time::Timestamp;
 pub use token_hash::TokenHash;

@@ -130,11 +130,11 @@ pub async fn live(
         .await
 }
 
-/// As [`live`], with what the person allowed `client`.
+/// As [`live`], with what the person allowed `client`, if there is one.
 pub async fn live_with_consent(
     sql: &mut impl Sql,
     secret: &TokenHash,
-    client: &str,
+    client: Option<&str>,
     limits: SessionLimits,
 ) -> Result<Option<SessionWithConsent>> {
     sql.q(concat!(

@@ -91,6 +91,24 @@ pub struct UserWithPassword {
     pub phc: Option<String>,
     /// Counts changes of the password.
     pub password_version: Option<i64>,
+    /// The second steps that the person can be asked for.
+    #[sqlx(flatten)]
+    pub second_steps: SecondSteps,
+}
+
+/// What a person can prove the second step with, beside a code by e-mail, and what they prefer.
+#[derive(Clone, Debug, Default, FromRow)]
+pub struct SecondSteps {
+    /// How many authenticator apps are enrolled.
+    pub totp_apps: i64,
+    /// When the oldest of them was.
+    pub first_app_at: Option<Timestamp>,
+    /// How many recovery codes are not used.
+    pub recovery_codes: i64,
+    /// The method that was used last, by its name in `sign_ins.second`.
+    pub last_second: Option<String>,
+    /// Since when the person wants no codes by e-mail.
+    pub email_codes_off_since: Option<Timestamp>,
 }
 
 /// Columns of [`UserWithPassword`].
@@ -98,7 +116,11 @@ macro_rules! with_password_columns {
     () => {
         concat!(
             $crate::user::user_columns!(),
-            ", passwords.phc, passwords.version AS password_version"
+            ", passwords.phc, passwords.version AS password_version, users.last_second, users.email_codes_off_since, \
+             (SELECT COUNT(*) FROM totp_apps WHERE totp_apps.user_id = users.id) AS totp_apps, \
+             (SELECT MIN(totp_apps.created_at) FROM totp_apps WHERE totp_apps.user_id = users.id) AS first_app_at, \
+             (SELECT COUNT(*) FROM recovery_codes WHERE recovery_codes.user_id = users.id \
+              AND recovery_codes.used_at IS NULL) AS recovery_codes"
         )
     };
 }
@@ -272,22 +294,48 @@ pub async fn clear_required_password_change(
     Ok(())
 }
 
-/// Records the day of activity and the language; false when the person is not active or has another epoch. Locks the row
-/// until the transaction ends, so that a forced reset or a suspension waits for it or is seen by it.
+/// Records since when a person wants no codes by e-mail; none if they want them.
+pub async fn set_email_codes(
+    sql: &mut impl Sql,
+    id: UserId,
+    off_since: Option<Timestamp>,
+) -> Result<()> {
+    sql.q("UPDATE users SET email_codes_off_since = $2 WHERE id = $1")
+        .bind(id)
+        .bind(off_since)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// What a sign-in tells of a person.
+#[derive(Clone, Copy, Debug)]
+pub struct Activity<'a> {
+    /// The language of the pages (BCP 47).
+    pub language: &'a str,
+    /// The method of the second step, if one completes the sign-in.
+    pub second: Option<&'a str>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Records activity; false when the person is not active or has another epoch. Locks the row until the transaction ends, so
+/// that a forced reset or a suspension waits for it or is seen by it.
 pub async fn lock_and_touch(
     sql: &mut impl Sql,
     id: UserId,
     epoch: i64,
-    language: &str,
-    now: Timestamp,
+    seen: Activity<'_>,
 ) -> Result<bool> {
-    let day = now.millis() / 86_400_000;
+    let day = seen.at.millis() / 86_400_000;
     let rows = sql
-        .q("UPDATE users SET last_active_day = $3, language = $4 WHERE id = $1 AND epoch = $2 AND status = 'active'")
+        .q("UPDATE users SET last_active_day = $3, language = $4, last_second = COALESCE($5, last_second)
+            WHERE id = $1 AND epoch = $2 AND status = 'active'")
         .bind(id)
         .bind(epoch)
         .bind(day)
-        .bind(language)
+        .bind(seen.language)
+        .bind(seen.second)
         .execute()
         .await?;
     Ok(rows == 1)
