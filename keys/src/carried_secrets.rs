@@ -43,6 +43,11 @@ impl CarriedSecrets {
         hmac::Key::new(hmac::HMAC_SHA256, &self.counter_key("device-mark/v2"))
     }
 
+    /// The key of the HMACs of recovery codes. Derived from the counter secret, as that of the tags is.
+    pub(crate) fn recovery_code_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &self.counter_key("recovery-code/v1"))
+    }
+
     /// The key of the audit trail.
     pub(crate) fn audit_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &*self.audit_secret)

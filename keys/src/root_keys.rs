@@ -12,12 +12,12 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use store::{ChallengeId, TokenHash};
+use store::{ChallengeId, TokenHash, UserId};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::{
-    EmailCode, KeyError, Rng,
+    EmailCode, KeyError, RecoveryCode, Rng,
     audit_mac::{self, AuditMacKind},
     carried_secrets::{CarriedSecrets, Pepper},
     email_code,
@@ -199,6 +199,19 @@ impl RootKeys {
         guess: &str,
     ) -> Result<String, KeyError> {
         Ok(email_code::guess_tag(&self.by_id(key_id)?.email_code, challenge.uuid(), guess))
+    }
+
+    /// The HMAC of a recovery code of a person, with the root key of this id: even without its file, so that a printed sheet
+    /// outlives it.
+    pub fn recovery_code_mac(
+        &self,
+        key_id: &str,
+        user: UserId,
+        code: &RecoveryCode,
+    ) -> Result<[u8; 32], KeyError> {
+        let carried = self.carried_of(key_id);
+        let known = carried.ok_or_else(|| KeyError::UnknownRootKey(key_id.to_owned()))?;
+        Ok(code.mac(&known.recovery_code_key(), user.uuid()))
     }
 
     /// The key of a person's counters, from the canonical address, known or not. It is that of the first root key, even
