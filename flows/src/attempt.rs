@@ -15,6 +15,7 @@ use store::{
 
 use crate::{
     Cx, Result,
+    attempt_request::AttemptRequest,
     login::{goal::Goal, state::State},
     request::AuthorizationRequest,
 };
@@ -65,7 +66,23 @@ struct SealedAttempt {
     browser: TokenHash,
     at: Timestamp,
     purpose: Purpose,
-    request: AuthorizationRequest,
+    /// The request of a client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Box<AuthorizationRequest>>,
+    /// The name of a page of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    page: Option<String>,
+}
+
+impl SealedAttempt {
+    /// What it answers; `None` if that is a page of another build.
+    fn request(&mut self) -> Option<AttemptRequest> {
+        match (self.request.take(), self.page.as_deref().and_then(Goal::from_name)) {
+            (Some(request), _) => Some(AttemptRequest::Client(request)),
+            (None, Some(Goal::Page(page))) => Some(AttemptRequest::Page(page)),
+            (None, Some(Goal::Client) | None) => None,
+        }
+    }
 }
 
 /// An attempt that a post or a page names.
@@ -79,8 +96,8 @@ pub enum Attempt {
         at: Timestamp,
         /// What the page was made for.
         purpose: Purpose,
-        /// The checked request.
-        request: Box<AuthorizationRequest>,
+        /// What it answers.
+        request: AttemptRequest,
     },
     /// A row.
     Row(Box<LoadedAttempt>),
@@ -91,12 +108,10 @@ pub enum Attempt {
 pub struct LoadedAttempt {
     /// The row.
     pub row: store::attempt::Attempt,
-    /// The checked request.
-    pub request: AuthorizationRequest,
+    /// What it answers.
+    pub request: AttemptRequest,
     /// The machine's state.
     pub state: State,
-    /// The goal: where it ends.
-    pub(crate) goal: Goal,
 }
 
 /// The result of looking up the name of an attempt.
@@ -115,8 +130,8 @@ pub enum AttemptLookup {
 /// The request of a page that can no longer be posted.
 #[derive(Clone, Debug)]
 pub struct StalePage {
-    /// The request, as it was checked when the page was made.
-    pub request: AuthorizationRequest,
+    /// What it answers: a request as it was checked when the page was made.
+    pub request: AttemptRequest,
     /// What the page was made for.
     pub purpose: Purpose,
     /// Why it cannot be posted.
@@ -133,9 +148,9 @@ pub enum StaleReason {
 }
 
 impl Attempt {
-    /// The checked request.
+    /// What it answers.
     #[must_use]
-    pub fn request(&self) -> &AuthorizationRequest {
+    pub fn request(&self) -> &AttemptRequest {
         match self {
             Self::Sealed { request, .. } => request,
             Self::Row(loaded) => &loaded.request,
@@ -160,15 +175,6 @@ impl Attempt {
         }
     }
 
-    /// The goal. A page without a row has a client's request.
-    #[must_use]
-    pub(crate) const fn goal(&self) -> Goal {
-        match self {
-            Self::Sealed { .. } => Goal::Client,
-            Self::Row(loaded) => loaded.goal,
-        }
-    }
-
     /// The machine's state.
     #[must_use]
     pub fn state(&self) -> State {
@@ -179,19 +185,24 @@ impl Attempt {
     }
 }
 
-/// Seals a checked request for a page.
+/// Seals a request for a page.
 pub fn seal(
     cx: &Cx,
     browser: &TokenHash,
     purpose: Purpose,
-    request: &AuthorizationRequest,
+    request: &AttemptRequest,
 ) -> Result<String> {
+    let (request, page) = match request {
+        AttemptRequest::Client(request) => (Some(request.clone()), None),
+        AttemptRequest::Page(_) => (None, Some(request.goal().name().to_owned())),
+    };
     let sealed = SealedAttempt {
         id: cx.new_id(),
         browser: browser.clone(),
         at: cx.now,
         purpose,
-        request: request.clone(),
+        request,
+        page,
     };
     let text = cx.root.seal_text(&cx.rng, AAD, &serde_json::to_vec(&sealed)?)?;
     Ok(format!("{SEALED_PREFIX}{text}"))
@@ -200,14 +211,14 @@ pub fn seal(
 /// What a page names: an attempt's row, or a request that may have none yet.
 enum AttemptName {
     Row(AttemptId),
-    Page(Box<SealedAttempt>),
+    Page(Box<SealedAttempt>, AttemptRequest),
 }
 
 impl AttemptName {
     const fn id(&self) -> AttemptId {
         match self {
             Self::Row(id) => *id,
-            Self::Page(sealed) => sealed.id,
+            Self::Page(sealed, _) => sealed.id,
         }
     }
 }
@@ -216,14 +227,14 @@ fn parse_name(cx: &Cx, name: &str) -> Option<AttemptName> {
     let Some(sealed) = name.strip_prefix(SEALED_PREFIX) else {
         return name.parse().ok().map(AttemptName::Row);
     };
-    let sealed = open_sealed(cx, sealed)?;
-    is_entitled(cx, &sealed.request).then(|| AttemptName::Page(Box::new(sealed)))
+    let (sealed, request) = open_sealed(cx, sealed)?;
+    is_entitled(cx, &request).then(|| AttemptName::Page(Box::new(sealed), request))
 }
 
 /// Whether the client of a request is still registered with the redirect URI. An attempt lives for a day, and its client may be
 /// changed or removed meanwhile.
-fn is_entitled(cx: &Cx, request: &AuthorizationRequest) -> bool {
-    cx.find_entitled_client(request).is_some()
+fn is_entitled(cx: &Cx, request: &AttemptRequest) -> bool {
+    request.authorization().is_none_or(|request| cx.find_entitled_client(request).is_some())
 }
 
 /// Finds the attempt that a page names.
@@ -264,19 +275,14 @@ fn classify(
         // Also when the same page is posted twice: the first post has created the row.
         (Some(row), _) => classify_row(cx, browser_context, row),
         (None, AttemptName::Row(_)) => AttemptLookup::NotFound,
-        (None, AttemptName::Page(sealed)) => {
+        (None, AttemptName::Page(sealed, request)) => {
             let stale = stale_reason(cx, browser_context, &sealed);
-            let SealedAttempt { id, at, purpose, request, .. } = *sealed;
+            let SealedAttempt { id, at, purpose, .. } = *sealed;
             match stale {
                 Some(reason) => {
                     AttemptLookup::Stale(Box::new(StalePage { request, purpose, reason }))
                 }
-                None => AttemptLookup::ThisBrowser(Attempt::Sealed {
-                    id,
-                    at,
-                    purpose,
-                    request: Box::new(request),
-                }),
+                None => AttemptLookup::ThisBrowser(Attempt::Sealed { id, at, purpose, request }),
             }
         }
     }
@@ -289,11 +295,11 @@ pub fn open_sealed_request(
     cx: &Cx,
     browser_context: &BrowserContext,
     name: &str,
-) -> Option<AuthorizationRequest> {
-    let sealed = open_sealed(cx, name.strip_prefix(SEALED_PREFIX)?)?;
+) -> Option<AttemptRequest> {
+    let (sealed, request) = open_sealed(cx, name.strip_prefix(SEALED_PREFIX)?)?;
     let can_be_posted = stale_reason(cx, browser_context, &sealed).is_none();
-    let can_be_posted = can_be_posted && is_entitled(cx, &sealed.request);
-    (can_be_posted && sealed.purpose == Purpose::SignIn).then_some(sealed.request)
+    let can_be_posted = can_be_posted && is_entitled(cx, &request);
+    (can_be_posted && sealed.purpose == Purpose::SignIn).then_some(request)
 }
 
 fn stale_reason(
@@ -310,9 +316,11 @@ fn stale_reason(
     }
 }
 
-fn open_sealed(cx: &Cx, sealed: &str) -> Option<SealedAttempt> {
+fn open_sealed(cx: &Cx, sealed: &str) -> Option<(SealedAttempt, AttemptRequest)> {
     let plain = cx.root.open_text(AAD, sealed).ok()?;
-    serde_json::from_slice(&plain).ok()
+    let mut sealed: SealedAttempt = serde_json::from_slice(&plain).ok()?;
+    let request = sealed.request()?;
+    Some((sealed, request))
 }
 
 fn classify_row(
@@ -339,15 +347,15 @@ fn classify_row(
     }
     // A state that this build cannot read means "start again", not an error page.
     let (Ok(request), Ok(state)) =
-        (serde_json::from_str(&row.request), serde_json::from_str(&row.state))
+        (AttemptRequest::parse(goal, &row.request), serde_json::from_str(&row.state))
     else {
         tracing::warn!(attempt = %id, "an attempt cannot be read by this build");
         return AttemptLookup::NotFound;
     };
-    if goal == Goal::Client && (own || previous) && !is_entitled(cx, &request) {
+    if (own || previous) && !is_entitled(cx, &request) {
         return AttemptLookup::NotFound;
     }
-    let loaded = Box::new(LoadedAttempt { row, request, state, goal });
+    let loaded = Box::new(LoadedAttempt { row, request, state });
     if own {
         AttemptLookup::ThisBrowser(Attempt::Row(loaded))
     } else if previous {

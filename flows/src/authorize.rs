@@ -17,6 +17,7 @@ use store::session::{LiveSession, SessionWithConsent};
 use crate::{
     Cx, Result, attempt,
     attempt::{BrowserContext, Purpose},
+    attempt_request::AttemptRequest,
     client::Client,
     interaction::{self, Need, SignedInUser},
     oauth_error::OAuthError,
@@ -47,7 +48,7 @@ pub enum AuthorizeOutcome {
     /// Back to the client, with a code or an error.
     Client(ClientRedirect),
     /// The sign-in page.
-    SignIn(AuthorizePage),
+    SignIn(NewSignInPage),
     /// The consent page.
     Consent(AuthorizePage, Box<LiveSession>),
     /// "Continue to X as Y".
@@ -61,8 +62,15 @@ pub struct AuthorizePage {
     pub attempt: String,
     /// The checked request.
     pub request: AuthorizationRequest,
-    /// The client.
-    pub client: Arc<Client>,
+}
+
+/// A sign-in page without a row.
+#[derive(Clone, Debug)]
+pub struct NewSignInPage {
+    /// What it answers, sealed, for the page's `attempt` field.
+    pub attempt: String,
+    /// What it answers.
+    pub request: AttemptRequest,
 }
 
 /// Answers an authorization request.
@@ -140,7 +148,7 @@ async fn proceed(
     let session = match &browser_context.session {
         Some(secret) => {
             let mut conn = cx.db.read().await?;
-            session::live_with_consent(cx, &mut conn, Some(secret), &client.id).await?
+            session::live_with_consent(cx, &mut conn, Some(secret), Some(&client.id)).await?
         }
         None => None,
     };
@@ -161,33 +169,32 @@ async fn proceed(
         }
         need = Need::Confirm;
     }
-    answer(cx, browser_context, request, client, need, session).await
+    answer(cx, browser_context, request, need, session).await
 }
 
 async fn answer(
     cx: &Cx,
     browser_context: &BrowserContext,
     request: AuthorizationRequest,
-    client: Arc<Client>,
     need: Need,
     session: Option<SessionWithConsent>,
 ) -> Result<AuthorizeOutcome> {
-    let asked = |purpose| -> Result<AuthorizePage> {
-        let attempt = attempt::seal(cx, &browser_context.browser, purpose, &request)?;
-        Ok(AuthorizePage { attempt, request: request.clone(), client: client.clone() })
+    let question = || -> Result<AuthorizePage> {
+        let sealed = AttemptRequest::from(request.clone());
+        let attempt = attempt::seal(cx, &browser_context.browser, Purpose::Ask, &sealed)?;
+        Ok(AuthorizePage { attempt, request: request.clone() })
     };
     Ok(match (need, session.map(|session| session.session)) {
         (Need::Nothing, Some(session)) => {
             AuthorizeOutcome::Client(issue_silently(cx, &request, &session).await?)
         }
-        (Need::Consent, Some(session)) => {
-            AuthorizeOutcome::Consent(asked(Purpose::Ask)?, Box::new(session))
-        }
-        (Need::Confirm, Some(session)) => {
-            AuthorizeOutcome::Confirm(asked(Purpose::Ask)?, Box::new(session))
-        }
+        (Need::Consent, Some(session)) => AuthorizeOutcome::Consent(question()?, Box::new(session)),
+        (Need::Confirm, Some(session)) => AuthorizeOutcome::Confirm(question()?, Box::new(session)),
         (Need::Refuse(error), _) => AuthorizeOutcome::Client(error_redirect(cx, &request, &error)),
-        (Need::SignIn, _) | (_, None) => AuthorizeOutcome::SignIn(asked(Purpose::SignIn)?),
+        (Need::SignIn, _) | (_, None) => {
+            let request = AttemptRequest::from(request);
+            AuthorizeOutcome::SignIn(new_sign_in_page(cx, browser_context, request)?)
+        }
     })
 }
 
@@ -195,12 +202,24 @@ async fn answer(
 pub(crate) fn sign_in_page(
     cx: &Cx,
     browser_context: &BrowserContext,
-    request: AuthorizationRequest,
-) -> Result<Option<AuthorizePage>> {
-    let entitled = cx.find_entitled_client(&request).cloned();
-    let Some(client) = entitled else { return Ok(None) };
+    request: AttemptRequest,
+) -> Result<Option<NewSignInPage>> {
+    if let Some(request) = request.authorization()
+        && cx.find_entitled_client(request).is_none()
+    {
+        return Ok(None);
+    }
+    new_sign_in_page(cx, browser_context, request).map(Some)
+}
+
+/// A new sign-in page.
+pub(crate) fn new_sign_in_page(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    request: AttemptRequest,
+) -> Result<NewSignInPage> {
     let attempt = attempt::seal(cx, &browser_context.browser, Purpose::SignIn, &request)?;
-    Ok(Some(AuthorizePage { attempt, request, client }))
+    Ok(NewSignInPage { attempt, request })
 }
 
 async fn issue_silently(

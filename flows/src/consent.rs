@@ -7,8 +7,9 @@ use store::{Sql, session::SessionWithConsent};
 use crate::{
     Cx, Result, attempt,
     attempt::{Attempt, AttemptLookup, BrowserContext, LoadedAttempt, Purpose},
+    attempt_request::AttemptRequest,
     audit::{self, event, outcome::Refused},
-    authorize::{self, AuthorizePage, ClientRedirect, code_redirect, error_redirect},
+    authorize::{self, ClientRedirect, NewSignInPage, code_redirect, error_redirect},
     client::Client,
     interaction::{self, Need, SignedInUser},
     login::state::State,
@@ -41,7 +42,7 @@ pub enum ConsentOutcome {
     /// Redirect to the client.
     Client(ClientRedirect),
     /// Show the sign-in page.
-    SignIn(Box<AuthorizePage>),
+    SignIn(Box<NewSignInPage>),
     /// The page was left open for too long: its request is decided about anew, at the authorization endpoint, which reads it
     /// sealed.
     Decide(String),
@@ -76,10 +77,10 @@ pub async fn find_prompt(
     else {
         return Ok(None);
     };
-    let request = attempt.request().clone();
+    let Some(request) = attempt.request().authorization().cloned() else { return Ok(None) };
     let Some(client) = cx.find_client(&request.client_id).cloned() else { return Ok(None) };
     let secret = browser_context.session.as_ref();
-    let found = session::live_with_consent(cx, &mut conn, secret, &client.id).await?;
+    let found = session::live_with_consent(cx, &mut conn, secret, Some(&client.id)).await?;
     let Some(session) = found else { return Ok(None) };
     // A row is answered by the session that its two steps created; a sealed page was made for an existing session.
     let fresh = match &attempt {
@@ -132,11 +133,13 @@ pub async fn find_stale(
 ) -> Result<Option<String>> {
     let mut conn = cx.db.read().await?;
     match attempt::find(cx, &mut conn, browser_context, name).await? {
-        AttemptLookup::Stale(page) if page.purpose == Purpose::Ask => {
-            authorize::seal_request(cx, page.request).map(Some)
-        }
-        AttemptLookup::Stale(_)
-        | AttemptLookup::ThisBrowser(_)
+        AttemptLookup::Stale(page) => match (page.purpose, page.request) {
+            (Purpose::Ask, AttemptRequest::Client(request)) => {
+                authorize::seal_request(cx, *request).map(Some)
+            }
+            (Purpose::Ask | Purpose::SignIn, _) => Ok(None),
+        },
+        AttemptLookup::ThisBrowser(_)
         | AttemptLookup::PreviousCookie(_)
         | AttemptLookup::NotFound => Ok(None),
     }
@@ -147,7 +150,7 @@ fn to_sign_in(
     browser_context: &BrowserContext,
     request: AuthorizationRequest,
 ) -> Result<ConsentOutcome> {
-    Ok(authorize::sign_in_page(cx, browser_context, request)?
+    Ok(authorize::sign_in_page(cx, browser_context, request.into())?
         .map_or(ConsentOutcome::StartAgain, |asked| ConsentOutcome::SignIn(Box::new(asked))))
 }
 
@@ -176,7 +179,7 @@ async fn allow(
         .write(async |tx| {
             // Read again: the session may have ended since.
             let secret = browser_context.session.as_ref();
-            let found = session::live_with_consent(cx, tx, secret, &client.id).await?;
+            let found = session::live_with_consent(cx, tx, secret, Some(&client.id)).await?;
             let Some(session) = found else { return Ok(None) };
             // First, because it waits for a redemption at the same time, which the next read then sees.
             store::auth_code::void_unredeemed(tx, attempt, cx.now).await?;
@@ -222,7 +225,7 @@ async fn store_consent(
     store::consent::put(tx, user, &request.client_id, &scopes, cx.now).await?;
     let entry = audit::AuditEntry::done(event::ConsentGiven { scopes })
         .user(user)
-        .client(&request.client_id);
+        .client(request.client_id.as_str());
     audit::record(cx, tx, entry).await
 }
 
@@ -231,7 +234,7 @@ async fn deny(cx: &Cx, question: ConsentPrompt) -> Result<ConsentOutcome> {
         .write(async |tx| {
             let entry = audit::AuditEntry::new(event::ConsentRefused {}, Refused::Refused)
                 .user(question.session.session.user_id)
-                .client(&question.client.id);
+                .client(question.client.id.as_str());
             audit::record(cx, tx, entry).await
         })
         .await?;

@@ -274,7 +274,7 @@ fn limit_entry(what: LimitKind, network: Network, about: &AuditSubject) -> audit
     };
     let entry = audit::AuditEntry::new(limited, Refused::Refused).user(about.user);
     match &about.client {
-        Some(client) => entry.client(client),
+        Some(client) => entry.client(client.as_str()),
         None => entry,
     }
 }

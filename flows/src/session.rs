@@ -37,12 +37,12 @@ pub(crate) async fn live(
     }
 }
 
-/// The live session of a cookie, with the consent of its person for a client.
+/// The live session of a cookie, with the consent of its person for a client, if there is one.
 pub(crate) async fn live_with_consent(
     cx: &Cx,
     sql: &mut impl Sql,
     secret: Option<&TokenHash>,
-    client: &str,
+    client: Option<&str>,
 ) -> Result<Option<SessionWithConsent>> {
     match secret {
         Some(secret) => {
@@ -52,26 +52,31 @@ pub(crate) async fn live_with_consent(
     }
 }
 
-/// A session that was created in this transaction, with the consent of its person for a client. A first-party client needs
-/// no consent.
+/// A session that was created in this transaction, with the consent of its person for a client, if there is one. A
+/// first-party client needs no consent.
 pub(crate) async fn with_consent(
     cx: &Cx,
     tx: &mut Tx,
     live: LiveSession,
-    client: &str,
+    client: Option<&str>,
 ) -> Result<SessionWithConsent> {
-    let is_first_party = cx.clients.get(client).is_some_and(|client| client.operator.first_party);
-    let consented = if is_first_party {
-        None
-    } else {
-        store::consent::scopes(tx, live.user_id, client).await?
+    let is_first_party =
+        |id: &&str| cx.clients.get(id).is_some_and(|client| client.operator.first_party);
+    let consented = match client.filter(|id| !is_first_party(id)) {
+        Some(client) => store::consent::scopes(tx, live.user_id, client).await?,
+        None => None,
     };
     Ok(SessionWithConsent { session: live, consented })
 }
 
-/// Records that a session is in use, at most once a minute.
+/// Whether the use of a session is to be recorded: at most once a minute.
+pub(crate) fn is_touch_due(cx: &Cx, session: &LiveSession) -> bool {
+    cx.now.since(session.last_seen) >= SEEN_EVERY
+}
+
+/// Records that a session is in use, if that is due.
 pub(crate) async fn touch(cx: &Cx, tx: &mut Tx, session: &LiveSession) -> Result<()> {
-    if cx.now.since(session.last_seen) >= SEEN_EVERY {
+    if is_touch_due(cx, session) {
         store::session::touch(tx, session.id, cx.now).await?;
     }
     Ok(())

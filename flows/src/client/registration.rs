@@ -44,8 +44,9 @@ pub async fn add(
             if !store::client::insert(tx, &row).await? {
                 return Ok(Err(BadClient::IdTaken(row.id.clone())));
             }
-            let entry =
-                audit::AuditEntry::done(event::ClientAdded {}).by(authority).client(&row.id);
+            let entry = audit::AuditEntry::done(event::ClientAdded {})
+                .by(authority)
+                .client(row.id.as_str());
             audit::record(cx, tx, entry).await?;
             Ok(Ok(issued))
         })

@@ -7,6 +7,7 @@ use super::{Answer, apply, find_own_attempt, machine::Input};
 use crate::{
     Cx, Result,
     attempt::{Attempt, BrowserContext, LoadedAttempt},
+    attempt_request::AttemptRequest,
     interaction::{self, Need, SignedInUser},
     session,
     sign_in::SignIn,
@@ -52,15 +53,21 @@ pub(super) async fn find_session(
     loaded: &LoadedAttempt,
 ) -> Result<Option<(SessionChecked, LiveSession)>> {
     let mut conn = cx.db.read().await?;
-    let client_id = &loaded.request.client_id;
     let secret = browser_context.session.as_ref();
-    let found = session::live_with_consent(cx, &mut conn, secret, client_id).await?;
+    let found =
+        session::live_with_consent(cx, &mut conn, secret, loaded.request.client_id()).await?;
     let same_person = found.filter(|found| Some(found.session.user_id) == loaded.state.user());
     let Some(session) = same_person else { return Ok(None) };
-    let Some(client) = cx.find_client(client_id) else { return Ok(None) };
     let fresh = SignIn::of_session(&session.session).auth_time() >= loaded.row.created_at;
-    let signed = SignedInUser { session: &session, fresh, confirmed: false };
-    if interaction::decide(&loaded.request, client, Some(signed), cx.now) == Need::SignIn {
+    let suffices = match &loaded.request {
+        AttemptRequest::Client(request) => {
+            let Some(client) = cx.find_client(&request.client_id) else { return Ok(None) };
+            let signed = SignedInUser { session: &session, fresh, confirmed: false };
+            interaction::decide(request, client, Some(signed), cx.now) != Need::SignIn
+        }
+        AttemptRequest::Page(_) => fresh,
+    };
+    if !suffices {
         return Ok(None);
     }
     let live = session.session;

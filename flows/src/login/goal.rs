@@ -17,12 +17,35 @@ pub enum Goal {
 pub struct Page {
     name: &'static str,
     path: &'static str,
+    /// Whether only the strongest second step that the account has leads to it.
+    is_guarded: bool,
 }
 
 /// Every such page.
-const PAGES: &[Page] = &[];
+const PAGES: &[Page] = &[Page::ACCOUNT, Page::AUTHENTICATOR_APPS, Page::RECOVERY_CODES];
 
 impl Page {
+    /// The overview of an account.
+    pub const ACCOUNT: Self = Self { name: "account", path: "/account", is_guarded: false };
+    /// The authenticator apps of an account.
+    pub const AUTHENTICATOR_APPS: Self =
+        Self { name: "authenticator_apps", path: "/account/authenticator-apps", is_guarded: true };
+    /// The recovery codes of an account.
+    pub const RECOVERY_CODES: Self =
+        Self { name: "recovery_codes", path: "/account/recovery-codes", is_guarded: true };
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// The page of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        PAGES.iter().find(|page| page.name == name).copied()
+    }
+
     /// Its path at the issuer.
     #[must_use]
     pub const fn path(self) -> &'static str {
@@ -31,17 +54,22 @@ impl Page {
 
     #[cfg(test)]
     pub(super) const fn assume(name: &'static str, path: &'static str) -> Self {
-        Self { name, path }
+        Self { name, path, is_guarded: false }
     }
 }
 
 impl Goal {
+    /// Whether only the strongest second step that the account has leads to it.
+    pub(super) const fn is_guarded(self) -> bool {
+        matches!(self, Self::Page(Page { is_guarded: true, .. }))
+    }
+
     /// The goal of this name in `attempts.goal`; `None` if it is one of another build.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         if name == store::attempt::GOAL_CLIENT {
             return Some(Self::Client);
         }
-        PAGES.iter().find(|page| page.name == name).map(|page| Self::Page(*page))
+        Page::from_name(name).map(Self::Page)
     }
 
     /// Its name in `attempts.goal`.

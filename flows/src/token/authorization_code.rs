@@ -116,7 +116,7 @@ async fn claim(cx: &Cx, client: &Client, hash: &TokenHash, code: &AuthCode) -> R
             let entry = audit::AuditEntry::done(event::TokensIssued { grant: code.grant.id() })
                 .grant_type(HANDLER.name.as_str())
                 .user(code.grant.user_id())
-                .client(&client.id);
+                .client(client.id.as_str());
             audit::record(cx, tx, entry).await?;
             Ok(true)
         })
@@ -127,7 +127,7 @@ async fn revoke(cx: &Cx, client: &Client, code: &AuthCode) -> TokenResult {
     let entry = || {
         audit::AuditEntry::new(event::CodeReused { grant: code.grant.id() }, Revoked::Revoked)
             .user(code.grant.user_id())
-            .client(&client.id)
+            .client(client.id.as_str())
     };
     let ended = cx
         .db

@@ -78,7 +78,8 @@ pub(crate) async fn authorization_code(
         scopes: grant.scopes,
         acr: sign_in.assurance().acr(),
     };
-    let entry = audit::AuditEntry::done(issued).user(sign_in.user()).client(&request.client_id);
+    let entry =
+        audit::AuditEntry::done(issued).user(sign_in.user()).client(request.client_id.as_str());
     audit::record(cx, tx, entry).await?;
     Ok(code)
 }
