@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use store::{
-    ChallengeId, Sql, Tx,
+    AttemptId, ChallengeId, Sql, Tx,
     throttle::{self, Quota, ThrottleKind},
     wrong_code,
 };
@@ -28,8 +28,9 @@ const SITE: &[u8] = b"site";
 /// the budget is about guesses at many.
 const MOST_OF_ONE_ACCOUNT: i64 = 15;
 
-/// What was counted of one challenge: without a limit, because no challenge is a day old.
-const CHALLENGE_COUNTER: Quota =
+/// What was counted of guesses that are taken back together: without a limit, because no challenge and no attempt is a day
+/// old.
+const TOGETHER_COUNTER: Quota =
     Quota { kind: ThrottleKind::BudgetedGuess, limit: i64::MAX, window: DAY };
 
 /// What was counted of one account. Nothing of it is given back: otherwise an owner who guesses wrongly and then signs
@@ -37,30 +38,50 @@ const CHALLENGE_COUNTER: Quota =
 const ACCOUNT_COUNTER: Quota =
     Quota { kind: ThrottleKind::BudgetedGuess, limit: MOST_OF_ONE_ACCOUNT, window: DAY };
 
-/// Counts a wrong code of a stranger, for its challenge, its account and, unless that has had its most, the site.
+/// Guesses that are counted together, and taken back together.
+#[derive(Clone, Debug)]
+pub(crate) struct GuessGroup {
+    key: Vec<u8>,
+    right_codes: i64,
+}
+
+impl GuessGroup {
+    /// Guesses at the one code of a challenge.
+    pub(crate) fn of_challenge(challenge: ChallengeId) -> Self {
+        Self { key: challenge.uuid().as_bytes().to_vec(), right_codes: 1 }
+    }
+
+    /// Guesses of an attempt at so many codes of authenticator apps, each of which would have been right. A guess counts as
+    /// many times.
+    pub(crate) fn of_attempt(attempt: AttemptId, right_codes: i64) -> Self {
+        // What was counted at another number of codes is not taken back at this one.
+        let key = [attempt.uuid().as_bytes().as_slice(), &right_codes.to_be_bytes()].concat();
+        Self { key, right_codes }
+    }
+}
+
+/// Counts a wrong code of a stranger, for its group, its account and, unless that has had its most, the site.
 pub(crate) async fn count_wrong_code(
     cx: &Cx,
     tx: &mut Tx,
-    challenge: ChallengeId,
+    group: &GuessGroup,
     account: &[u8],
 ) -> Result<()> {
-    let challenge = challenge.uuid();
-    let challenge = challenge.as_bytes().as_slice();
-    let counters = [(challenge, CHALLENGE_COUNTER), (account, ACCOUNT_COUNTER)];
+    let counters = [(group.key.as_slice(), TOGETHER_COUNTER), (account, ACCOUNT_COUNTER)];
     if throttle::charge_quotas(tx, counters, cx.now).await?.is_some() {
-        wrong_code::add(tx, shard(cx), 1, cx.now).await?;
+        wrong_code::add(tx, shard(cx), group.right_codes, cx.now).await?;
     }
     Ok(())
 }
 
-/// Takes back for the site the wrong codes of a challenge when it was answered: they were its owner's and not an
-/// attacker's. Called once for each challenge.
-pub(crate) async fn refund_challenge(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
-    let counted =
-        throttle::get(tx, challenge.uuid().as_bytes(), ThrottleKind::BudgetedGuess).await?;
+/// Takes back for the site the wrong codes of a group when a right one followed: they were its owner's and not an
+/// attacker's. Called once for each group.
+pub(crate) async fn refund_group(cx: &Cx, tx: &mut Tx, group: &GuessGroup) -> Result<()> {
+    let counted = throttle::get(tx, &group.key, ThrottleKind::BudgetedGuess).await?;
     if let Some(counted) = counted {
+        let wrong = counted.spent.saturating_mul(group.right_codes);
         // From the slot where their count began: so the count is never too low while they leave the window.
-        wrong_code::add(tx, shard(cx), -counted.spent, counted.since).await?;
+        wrong_code::add(tx, shard(cx), -wrong, counted.since).await?;
     }
     Ok(())
 }

@@ -115,7 +115,7 @@ pub async fn reseal(
 async fn reseal_batch(cx: &Cx, authority: &ChangeAuthority, rows: &[SealedRow]) -> Result<u64> {
     let mut again = Vec::with_capacity(rows.len());
     for row in rows {
-        let aad = aad(&row.home, &row.id);
+        let aad = aad(&row.home, &row.id());
         let opened = zeroize::Zeroizing::new(cx.root.open(&aad, &row.sealed)?);
         again.push((row, cx.root.seal(&cx.rng, &aad, &opened)?));
     }

@@ -23,19 +23,32 @@ pub struct SignIn {
 pub(crate) enum Assurance {
     /// Password and mailed code: two steps, not two factors in the sense of NIST SP 800-63B.
     TwoStep,
+    /// Password and a code of an authenticator app, or a recovery code.
+    Mfa,
     /// A mailbox that counted twice.
     Restricted,
 }
 
 impl Assurance {
     /// Every value of `acr_values_supported`.
-    pub(crate) const SUPPORTED: [&'static str; 1] = ["urn:vestibule:two-step"];
+    pub(crate) const SUPPORTED: [&'static str; 2] = ["urn:vestibule:two-step", "urn:vestibule:mfa"];
+
+    /// Its place in the order of levels: one with a higher number is worth at least as much (decision 1).
+    #[must_use]
+    pub(crate) const fn level(self) -> u8 {
+        match self {
+            Self::Restricted => 0,
+            Self::TwoStep => 1,
+            Self::Mfa => 2,
+        }
+    }
 
     /// `acr` (OpenID Connect Core 1.0, section 2).
     #[must_use]
     pub(crate) const fn acr(self) -> &'static str {
         match self {
             Self::TwoStep => "urn:vestibule:two-step",
+            Self::Mfa => "urn:vestibule:mfa",
             Self::Restricted => "urn:vestibule:restricted",
         }
     }
@@ -45,16 +58,21 @@ impl Assurance {
     pub(crate) const fn amr(self) -> &'static [&'static str] {
         match self {
             Self::TwoStep => &["pwd", "mca"],
+            Self::Mfa => &["pwd", "otp", "mfa"],
             Self::Restricted => &["pwd"],
         }
     }
 
-    /// What the two steps prove. Password with a mailed code is the only combination that this build offers; for a row of a
-    /// later build less may be claimed, never more.
+    /// What the two steps prove. For a row of a later build less may be claimed, never more.
     const fn of(steps: &SignInSteps) -> Self {
         match (steps.first, steps.second) {
             (FirstMethod::Password, Some(SecondMethod::EmailCode)) if !steps.mailbox_only => {
                 Self::TwoStep
+            }
+            (FirstMethod::Password, Some(SecondMethod::Totp | SecondMethod::RecoveryCode))
+                if !steps.mailbox_only =>
+            {
+                Self::Mfa
             }
             (
                 FirstMethod::Password | FirstMethod::PasskeyUv,
@@ -156,13 +174,14 @@ mod tests {
 
     #[test]
     fn assurance_depends_on_both_steps() {
-        let mut two_step = Vec::new();
+        let (mut two_step, mut mfa) = (Vec::new(), Vec::new());
         for &first in FirstMethod::ALL {
             for second in SecondMethod::ALL.iter().copied().map(Some).chain([None]) {
                 for mailbox_only in [false, true] {
                     let steps = steps(first, second, mailbox_only);
                     match Assurance::of(&steps) {
                         Assurance::TwoStep => two_step.push(steps),
+                        Assurance::Mfa => mfa.push(steps),
                         Assurance::Restricted => {}
                     }
                 }
@@ -173,6 +192,8 @@ mod tests {
             [steps(FirstMethod::Password, Some(SecondMethod::EmailCode), false)],
             "what this build does not offer claims least"
         );
+        let password = |second| steps(FirstMethod::Password, Some(second), false);
+        assert_eq!(mfa, [password(SecondMethod::Totp), password(SecondMethod::RecoveryCode)]);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 
 use keys::Algorithm;
 use serde_json::{Map, Value, json};
-use store::{ChallengeId, GrantId, JobId, SignInId, Timestamp};
+use store::{ChallengeId, GrantId, JobId, RecoveryCodeId, SignInId, Timestamp, TotpAppId};
 
 use super::outcome::{
-    CodeOutcome, CodeRequest, Done, Exceeded, Found, JobOutcome, KeyOutcome, Outcome,
-    PasswordOutcome, Refused, Revoked,
+    CodeOutcome, CodeRequest, Done, Exceeded, Found, HeldOutcome, JobOutcome, KeyOutcome, Outcome,
+    PasswordOutcome, RecoveryCodeOutcome, Refused, Revoked,
 };
 use crate::oauth_error::TokenErrorCode;
 
@@ -91,6 +91,10 @@ events! {
     PasswordChecked = "password.checked": PasswordOutcome {}
     /// A mailed code was checked.
     CodeChecked = "code.checked": CodeOutcome { challenge: ChallengeId, reference: String }
+    /// A code of an authenticator app was checked.
+    TotpChecked = "totp.checked": HeldOutcome { app: Option<TotpAppId>, seconds_ahead: Option<i64> }
+    /// A recovery code was checked.
+    RecoveryCodeChecked = "recovery_code.checked": RecoveryCodeOutcome { code: Option<RecoveryCodeId> }
     /// A code was requested, for the first time or again.
     CodeRequested = "code.requested": CodeRequest { challenge: ChallengeId, reference: String }
     /// The mail server accepted a mail with a code.
@@ -119,6 +123,14 @@ events! {
     CodeReused = "grant.code_reused": Revoked { grant: GrantId }
     /// A session ended because its owner signed out.
     SignedOut = "session.signed_out": Done {}
+    /// A person added a method of the second step.
+    MethodAdded = "method.added": Done { method: &'static str, id: String }
+    /// A person gave a method another name.
+    MethodRenamed = "method.renamed": Done { method: &'static str, id: String }
+    /// A method was removed.
+    MethodRemoved = "method.removed": Done { method: &'static str, id: String }
+    /// A person got a new list of recovery codes; what was left of the old one is void.
+    RecoveryCodesMade = "recovery_codes.made": Done { codes: usize, void: usize }
     /// A person was added.
     UserAdded = "user.added": Done {}
     /// What is stored of a person was changed.

@@ -69,10 +69,10 @@ impl<'a> AuditEntry<'a> {
         self
     }
 
-    /// Sets the client.
+    /// Sets the client, if there is one.
     #[must_use]
-    pub fn client(mut self, client: &'a str) -> Self {
-        self.client = Some(client);
+    pub fn client(mut self, client: impl Into<Option<&'a str>>) -> Self {
+        self.client = client.into();
         self
     }
 

@@ -59,6 +59,15 @@ outcomes! {
         OtherBrowser = "other_browser", Used = "used", Repeated = "repeated", Exhausted = "exhausted",
         Malformed = "malformed", Paused = "paused",
     }
+    /// The result of checking a code that its person holds.
+    HeldOutcome {
+        Right = "right", Wrong = "wrong", Used = "used", Repeated = "repeated", ClockOff = "clock_off",
+        Paused = "paused",
+    }
+    /// The result of checking a recovery code.
+    RecoveryCodeOutcome {
+        Right = "right", Wrong = "wrong", Used = "used", Repeated = "repeated", Paused = "paused",
+    }
     /// The result of requesting a code.
     CodeRequest {
         Queued = "queued", QueuedAgain = "queued_again", OnItsWay = "on_its_way", TooMany = "too_many",

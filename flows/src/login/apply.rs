@@ -6,7 +6,8 @@ use keys::PasswordHash;
 use store::{
     AttemptId, Timestamp, Tx, UserId,
     email_challenge::{ChallengePurpose, EmailChallenge},
-    user::{User, UserWithPassword},
+    sign_in::SecondMethod,
+    user::{Activity, User, UserWithPassword},
 };
 
 use super::{
@@ -15,10 +16,10 @@ use super::{
     code_window,
     complete::Completion,
     deliver,
-    goal::Goal,
-    held_method,
+    held_post::HeldPost,
     machine::{self, Input, Person},
-    method::{Challenge, MailedMethod, Method, Proof},
+    method::{Challenge, Method},
+    offered::offered_methods,
     plan::{self, NewIds, OpenChallenge, Plan, PresentedSession, RowOwnership, Rows, Write},
     record_out_of_turn,
     refusal::Refusal,
@@ -29,12 +30,10 @@ use super::{
 use crate::{
     Cx, Error, Result,
     attempt::{Attempt, BrowserContext, LoadedAttempt},
-    request::AuthorizationRequest,
+    attempt_request::AttemptRequest,
+    guess_budget::GuessGroup,
     session,
 };
-
-/// The methods that a person may answer with, the default first. Every person who signs in has an address.
-const OFFERED: [Method; 1] = [Method::Mailed(MailedMethod::EMAIL_CODE)];
 
 /// The open challenge of a person in this browser.
 enum PrefetchedChallenge<'a> {
@@ -49,9 +48,8 @@ pub(super) struct UnitOfWork<'a> {
     pub(super) cx: &'a Cx,
     pub(super) browser_context: &'a BrowserContext,
     pub(super) id: AttemptId,
-    pub(super) request: &'a AuthorizationRequest,
+    pub(super) request: &'a AttemptRequest,
     pub(super) started_at: Timestamp,
-    pub(super) goal: Goal,
     /// The row, once there is one.
     pub(super) row: Option<&'a store::attempt::Attempt>,
     /// Hash of a new password that was found acceptable.
@@ -65,10 +63,14 @@ pub(super) struct UnitOfWork<'a> {
     throttle_subject: Option<&'a ThrottleSubject>,
     /// The person's row.
     user: OnceLock<User>,
+    /// The methods that this person may answer with, the default first.
+    offered: OnceLock<Vec<Method>>,
     /// How often the challenge had been mailed when the input was checked.
     pub(super) sends: Option<i64>,
     /// What the post's guess has spent: given back when the guess is right.
     pub(super) charged: Option<GuessCount>,
+    /// What the site has counted of guesses at something held: given back with it.
+    pub(super) guesses: Option<GuessGroup>,
     /// Failures of this network at the person, set once the sign-in is complete.
     pub(super) failures: OnceLock<i64>,
 }
@@ -89,15 +91,16 @@ impl<'a> UnitOfWork<'a> {
             id: attempt.id(),
             request: attempt.request(),
             started_at: attempt.started_at(),
-            goal: attempt.goal(),
             row,
             new_password: None,
             known_user: None,
             prefetched: PrefetchedChallenge::NotRead,
             throttle_subject: None,
             user: OnceLock::new(),
+            offered: OnceLock::new(),
             sends: None,
             charged: None,
+            guesses: None,
             failures: OnceLock::new(),
         }
     }
@@ -131,6 +134,16 @@ impl<'a> UnitOfWork<'a> {
         }
     }
 
+    /// A post of a code that the person holds.
+    pub(super) fn for_held_post(
+        cx: &'a Cx,
+        browser_context: &'a BrowserContext,
+        post: &'a HeldPost,
+    ) -> Self {
+        Self::for_row(cx, browser_context, &post.attempt)
+            .with_person(Some(&post.person), &post.subject)
+    }
+
     pub(super) fn for_row(
         cx: &'a Cx,
         browser_context: &'a BrowserContext,
@@ -142,15 +155,16 @@ impl<'a> UnitOfWork<'a> {
             id: loaded.row.id,
             request: &loaded.request,
             started_at: loaded.row.created_at,
-            goal: loaded.goal,
             row: Some(&loaded.row),
             new_password: None,
             known_user: None,
             prefetched: PrefetchedChallenge::NotRead,
             throttle_subject: None,
             user: OnceLock::new(),
+            offered: OnceLock::new(),
             sends: None,
             charged: None,
+            guesses: None,
             failures: OnceLock::new(),
         }
     }
@@ -160,6 +174,11 @@ impl UnitOfWork<'_> {
     /// The person that the input is about, read by the post or in the transaction.
     pub(super) fn user(&self) -> Result<&User> {
         self.user.get().ok_or(Error::Conflict)
+    }
+
+    /// The methods that this person may answer with; none before the person is read.
+    fn offered(&self) -> &[Method] {
+        self.offered.get().map_or(&[], Vec::as_slice)
     }
 
     fn row_ownership(&self) -> RowOwnership {
@@ -256,7 +275,7 @@ pub(super) async fn run(
 
 /// Reads the rows that the decision depends on, inside the transaction.
 async fn read_rows<'a>(
-    work: &UnitOfWork<'_>,
+    work: &'a UnitOfWork<'_>,
     tx: &mut Tx,
     state: &State,
     input: &Input,
@@ -267,14 +286,14 @@ async fn read_rows<'a>(
     };
     let (mut open, mut session) = (None, None);
     if person.is_some() {
-        if plan::challenge_method_of(state, input, &OFFERED).is_some() {
+        if plan::challenge_method_of(state, input, work.offered()).is_some() {
             open = work.open_challenge(tx).await?;
         }
         let live = session::live(work.cx, tx, work.browser_context.session.as_ref()).await?;
         session = live.map(|live| PresentedSession { id: live.id, user: live.user_id });
     }
     let new = NewIds { challenge: work.cx.new_id(), session: work.cx.new_id() };
-    Ok(Rows { person, offered: &OFFERED, open, session, new, goal: work.goal })
+    Ok(Rows { person, offered: work.offered(), open, session, new, goal: work.request.goal() })
 }
 
 /// A person as the machine sees one. A person whose account may not be used counts as absent: nothing proven counts. So does
@@ -288,6 +307,7 @@ async fn read_person(work: &UnitOfWork<'_>, tx: &mut Tx, id: UserId) -> Result<O
     let usable = |user: &User| user.is_active() && user.email.is_some();
     let Some(found) = found.filter(|found| usable(&found.user)) else { return Ok(None) };
     let Some(password_version) = found.password_version else { return Ok(None) };
+    work.offered.get_or_init(|| offered_methods(&found, work.request.goal()));
     let user = work.user.get_or_init(|| found.user);
     Ok(Some(Person {
         user: user.id,
@@ -305,14 +325,11 @@ async fn apply_write(
     ending: &mut Completion<'_>,
 ) -> Result<()> {
     match write {
-        Write::Lock(first) => lock(work, tx, first).await,
+        Write::Lock(first) => lock(work, tx, first, ending.completing_method()).await,
         Write::Supersede(challenge) => deliver::supersede(work, tx, challenge).await,
         Write::Open(first, challenge) => deliver::open_challenge(work, tx, first, challenge).await,
         Write::SendAgain(challenge) => deliver::send_again(work, tx, challenge).await,
-        Write::Consume(_, Proof::Mailed(challenge)) => ending.consume(tx, challenge).await,
-        Write::Consume(first, Proof::Held(proof)) => {
-            held_method::consume(work.cx, tx, first.user, proof).await
-        }
+        Write::Consume(first, proof) => ending.consume(tx, first.user, proof).await,
         Write::ChangePassword(user) => change_password(work, tx, user).await,
         Write::Record(complete) => ending.record(tx, complete).await,
         Write::EndSession(session) => ending.end_session(tx, session).await,
@@ -335,9 +352,18 @@ async fn apply_write(
 }
 
 /// Locks the person's row until the transaction ends. Every sign-in does this before it writes anything else.
-async fn lock(work: &UnitOfWork<'_>, tx: &mut Tx, first: ProvenFirstStep) -> Result<()> {
-    let language = work.browser_context.requester.language;
-    if !store::user::lock_and_touch(tx, first.user, first.epoch, language, work.cx.now).await? {
+async fn lock(
+    work: &UnitOfWork<'_>,
+    tx: &mut Tx,
+    first: ProvenFirstStep,
+    completed_by: Option<SecondMethod>,
+) -> Result<()> {
+    let seen = Activity {
+        language: work.browser_context.requester.language,
+        second: completed_by.map(SecondMethod::as_str),
+        at: work.cx.now,
+    };
+    if !store::user::lock_and_touch(tx, first.user, first.epoch, seen).await? {
         return Err(Error::Conflict);
     }
     match first.step {
@@ -352,7 +378,7 @@ async fn lock(work: &UnitOfWork<'_>, tx: &mut Tx, first: ProvenFirstStep) -> Res
 
 async fn change_password(work: &UnitOfWork<'_>, tx: &mut Tx, user: UserId) -> Result<()> {
     let Some(hash) = &work.new_password else { return Err(Error::Conflict) };
-    crate::account::password::store(work.cx, tx, user, &work.request.client_id, hash).await
+    crate::account::password::store(work.cx, tx, user, work.request.client_id(), hash).await
 }
 
 /// Stores the next state by compare-and-set.
@@ -376,9 +402,9 @@ async fn insert(
         id: work.id,
         browser: work.browser_context.browser.clone(),
         previous_browser: None,
-        goal: work.goal.name().to_owned(),
-        client_id: Some(work.request.client_id.clone()),
-        request: serde_json::to_string(work.request)?,
+        goal: work.request.goal().name().to_owned(),
+        client_id: work.request.client_id().map(str::to_owned),
+        request: work.request.to_text()?,
         state,
         version: 0,
         created_at: work.started_at,

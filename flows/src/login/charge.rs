@@ -1,21 +1,16 @@
-//! Charging a guess at a code before it is compared: one try of the person; while the site's guess budget is spent also one
-//! of the strangers' daily quota; and for a mailed code one of the challenge. All of them or none.
-//!
-//! What a wrong code counts beyond that, in the site's guess budget, and the notice to its person are written in the
-//! same transaction: a guess whose verdict is never applied has counted all the same.
+//! Charging a guess at a mailed code before it is compared: what a guess costs the person (`person_charge`), and one try of the
+//! challenge. All of it or nothing.
 
-use store::{Timestamp, Tx, throttle::ThrottleKind};
+use store::Tx;
 
 use super::{
     code_post::CodePost,
     code_window::{CodeValidity, derive_code, validity},
+    person_charge::{self, JudgedGuess, PersonCharge, charge_person, refund_person},
     refusal::{CodeRefusal, MailRefusal, Refusal},
-    throttle_subject::{ChargeResult, GuessCount, ThrottleSubject},
+    throttle_subject::GuessCount,
 };
-use crate::{
-    Cx, Result, guess_budget,
-    mail::{self, GuessKind, WrongGuessesMail},
-};
+use crate::{Cx, Result, guess_budget::GuessGroup};
 
 /// A guess at a mailed code that may be compared.
 #[derive(Clone, Copy, Debug)]
@@ -24,44 +19,6 @@ pub(super) struct ChargedGuess {
     pub(super) tries_left: i64,
     /// What was spent: nothing if this very guess was checked before.
     pub(super) spent: Option<GuessCount>,
-}
-
-/// The result of charging the person for a guess at a code, by any method.
-enum PersonCharge {
-    /// The tries are spent; the guess may be compared.
-    Charged(GuessCount),
-    /// Nothing is checked until then.
-    Paused(Timestamp),
-    /// The strangers' daily quota is used up until then.
-    DailyQuotaSpent(Timestamp),
-}
-
-/// Spends the person's tries, all of them or none.
-async fn charge_person(
-    cx: &Cx,
-    tx: &mut Tx,
-    throttle_subject: &ThrottleSubject,
-) -> Result<PersonCharge> {
-    let tally = match throttle_subject.charge(cx, tx, ThrottleKind::Code, true).await? {
-        ChargeResult::Charged(tally) => tally,
-        ChargeResult::Paused(until) => return Ok(PersonCharge::Paused(until)),
-    };
-    let Some(until) = throttle_subject.charge_daily_quota(cx, tx).await? else {
-        return Ok(PersonCharge::Charged(tally));
-    };
-    throttle_subject.refund_charge(cx, tx, ThrottleKind::Code, tally).await?;
-    Ok(PersonCharge::DailyQuotaSpent(until))
-}
-
-/// Gives back what was spent.
-async fn refund_person(
-    cx: &Cx,
-    tx: &mut Tx,
-    throttle_subject: &ThrottleSubject,
-    tally: GuessCount,
-) -> Result<()> {
-    throttle_subject.refund_daily_quota(cx, tx).await?;
-    throttle_subject.refund_charge(cx, tx, ThrottleKind::Code, tally).await
 }
 
 /// Charges a guess at a mailed code, or returns why it is not checked. Expiry is ignored here.
@@ -85,8 +42,7 @@ pub(super) async fn charge_guess(
         .await
 }
 
-/// Begins the waits after a guess, and counts a wrong one: in the site's guess budget, and with a notice if strangers
-/// now wait.
+/// Begins the waits after a guess, and counts a wrong one.
 async fn count_guess(
     cx: &Cx,
     tx: &mut Tx,
@@ -94,26 +50,20 @@ async fn count_guess(
     count: GuessCount,
     is_right: bool,
 ) -> Result<()> {
-    let (challenge, throttle_subject) = (&post.challenge, &post.throttle_subject);
-    let begun = throttle_subject.start_delays(cx, tx, ThrottleKind::Code, count).await?;
-    if is_right {
-        return Ok(());
-    }
-    // The budget does not affect known devices, so they spend nothing of it; nor does a guess at a code that is
-    // useless: its challenge was answered before, and could not take it back, or it is past its cap.
+    let challenge = &post.challenge;
+    // A guess at a code that is useless spends nothing of the budget: its challenge was answered before, and could not take
+    // it back, or it is past its cap.
     let is_useless =
         challenge.completed_at.is_some() || validity(cx, challenge) == CodeValidity::Expired;
-    if let ThrottleSubject::Stranger { all_strangers, .. } = throttle_subject
-        && !is_useless
-    {
-        guess_budget::count_wrong_code(cx, tx, challenge.id, all_strangers).await?;
-    }
-    if begun {
-        let notice = WrongGuessesMail { user: Some(challenge.user_id), tried: GuessKind::Code };
-        let canonical = post.person.user.counter_name();
-        mail::warn_once_a_day(cx, tx, notice, &canonical, post.client_id()).await?;
-    }
-    Ok(())
+    let group = (!is_useless).then(|| GuessGroup::of_challenge(challenge.id));
+    let guess = JudgedGuess {
+        subject: &post.throttle_subject,
+        user: &post.person.user,
+        client: post.client_id(),
+        group: group.as_ref(),
+        is_right,
+    };
+    person_charge::count_guess(cx, tx, count, &guess).await
 }
 
 async fn charge_person_and_challenge(

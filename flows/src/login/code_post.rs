@@ -51,16 +51,16 @@ impl CodePost {
         Ok(Ok(Self { attempt, challenge, person, throttle_subject }))
     }
 
-    /// The client of the request.
-    pub(super) fn client_id(&self) -> &str {
-        &self.attempt.request.client_id
+    /// The client of the request, if there is one.
+    pub(super) fn client_id(&self) -> Option<&str> {
+        self.attempt.request.client_id()
     }
 
     /// The subject in the trail of a post that is not checked.
     pub(super) fn audit_subject(&self) -> AuditSubject {
         AuditSubject {
             user: Some(self.challenge.user_id),
-            client: Some(self.client_id().to_owned()),
+            client: self.client_id().map(str::to_owned),
         }
     }
 

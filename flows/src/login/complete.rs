@@ -2,21 +2,23 @@
 
 use keys::OpaqueToken;
 use store::{
-    SessionId, TokenHash, Tx,
+    SessionId, TokenHash, Tx, UserId,
     attempt::{BrowserChange, MoveScope},
     session::{LiveSession, SecretChange, Session, SessionWithConsent},
+    sign_in::SecondMethod,
 };
 
 use super::{
     AfterSignIn, Answer, NewCookies, NextStep,
     apply::UnitOfWork,
-    deliver::{self, PendingRefund},
     goal::Page,
+    held_use,
     machine::SignInProof,
-    method::Challenge,
+    method::Proof,
     plan::{self, BrowserValue, MoveSource, PresentedSession, Reply},
     record::record_sign_in,
-    state::State,
+    refund::{self, PendingRefund},
+    state::{CompletedAttempt, State},
     throttle_subject::ThrottleSubject,
 };
 use crate::{
@@ -67,15 +69,32 @@ impl<'a> Completion<'a> {
         }
     }
 
-    /// Uses a mailed code up, or fails with a conflict, and gives its try back. If the sign-in is complete with it, that
-    /// follows when the counters of its network are cleared.
-    pub(super) async fn consume(&mut self, tx: &mut Tx, challenge: Challenge) -> Result<()> {
-        let refund = deliver::consume(self.work, tx, challenge).await?;
+    /// Uses a proof up, or fails with a conflict, and gives its try back. If the sign-in is complete with it, that follows
+    /// when the counters of its network are cleared.
+    pub(super) async fn consume(&mut self, tx: &mut Tx, user: UserId, proof: Proof) -> Result<()> {
+        let (work, cx) = (self.work, self.work.cx);
+        let group = match proof {
+            Proof::Mailed(challenge) => refund::consume_challenge(cx, tx, challenge).await?,
+            Proof::Held(held) => {
+                held_use::consume(cx, tx, user, held).await?;
+                work.guesses.clone()
+            }
+        };
+        let throttle_subject = work.throttle_subject(tx).await?;
+        let refund = PendingRefund { throttle_subject, charged: work.charged, group };
         if matches!(self.state, State::Complete(_)) {
             self.refund_pending = Some(refund);
             return Ok(());
         }
-        refund.refund_all(self.work, tx).await
+        refund.refund_all(cx, tx).await
+    }
+
+    /// The method of the second step with which the sign-in is complete.
+    pub(super) fn completing_method(&self) -> Option<SecondMethod> {
+        match self.state {
+            State::Complete(CompletedAttempt { proof: Some(proof), .. }) => proof.second_method(),
+            _ => None,
+        }
     }
 
     /// The next state, serialised.
@@ -92,15 +111,15 @@ impl<'a> Completion<'a> {
                 .await?;
         self.new_cookies(tx).await?;
         let refund = self.refund_pending.take();
-        let right = refund.as_ref().and_then(|refund| refund.stranger_try(work));
+        let right = refund.as_ref().and_then(PendingRefund::stranger_try);
         let failed = ThrottleSubject::clear_failures(cx, tx, &user.counter_name(), right).await?;
         work.failures.get_or_init(|| failed);
         if let Some(refund) = refund {
-            refund.refund_site(work, tx).await?;
+            refund.refund_site(cx, tx).await?;
         }
         let signed_in = event::SignedIn { sign_in: sign_in.id(), acr: sign_in.assurance().acr() };
         let entry =
-            audit::AuditEntry::done(signed_in).user(user.id).client(&work.request.client_id);
+            audit::AuditEntry::done(signed_in).user(user.id).client(work.request.client_id());
         audit::record(cx, tx, entry).await?;
         self.sign_in = Some(sign_in);
         Ok(())
@@ -207,12 +226,12 @@ impl<'a> Completion<'a> {
     ) -> Result<()> {
         let (work, cx) = (self.work, self.work.cx);
         if let Some(live) = self.new_session.take().filter(|begun| begun.id == session) {
-            self.live = Some(session::with_consent(cx, tx, live, &work.request.client_id).await?);
+            self.live = Some(session::with_consent(cx, tx, live, work.request.client_id()).await?);
             return Ok(());
         }
         let new = self.cookies.as_ref().map(|cookies| cookies.session.hash());
         let secret = new.as_ref().or(work.browser_context.session.as_ref());
-        let found = session::live_with_consent(cx, tx, secret, &work.request.client_id).await?;
+        let found = session::live_with_consent(cx, tx, secret, work.request.client_id()).await?;
         let Some(found) = found.filter(|found| found.session.id == session) else {
             return Err(Error::Conflict);
         };
@@ -226,15 +245,15 @@ impl<'a> Completion<'a> {
     /// Answers the client by the session, or asks the person first.
     pub(super) async fn answer_client(&mut self, tx: &mut Tx, is_fresh: bool) -> Result<()> {
         let (work, cx) = (self.work, self.work.cx);
-        let (Some(session), Some(client)) = (&self.live, cx.find_client(&work.request.client_id))
-        else {
+        let (Some(session), Some(request)) = (&self.live, work.request.authorization()) else {
             return Err(Error::Conflict);
         };
+        let Some(client) = cx.find_client(&request.client_id) else { return Err(Error::Conflict) };
         let sign_in = SignIn::of_session(&session.session);
         let fresh = is_fresh || sign_in.auth_time() >= work.started_at;
         let signed_in = SignedInUser { session, fresh, confirmed: false };
         self.destination =
-            Some(match interaction::decide(work.request, client, Some(signed_in), cx.now) {
+            Some(match interaction::decide(request, client, Some(signed_in), cx.now) {
                 Need::Nothing => {
                     let session = session.session.id;
                     let new = NewCode {
@@ -243,12 +262,10 @@ impl<'a> Completion<'a> {
                         attempt: Some(work.id),
                         is_first: self.has_begun_session,
                     };
-                    let code = issue::authorization_code(cx, tx, work.request, new).await?;
-                    AfterSignIn::Client(code_redirect(cx, work.request, code.reveal()))
+                    let code = issue::authorization_code(cx, tx, request, new).await?;
+                    AfterSignIn::Client(code_redirect(cx, request, code.reveal()))
                 }
-                Need::Refuse(error) => {
-                    AfterSignIn::Client(error_redirect(cx, work.request, &error))
-                }
+                Need::Refuse(error) => AfterSignIn::Client(error_redirect(cx, request, &error)),
                 need => AfterSignIn::Ask(work.id, need),
             });
         Ok(())

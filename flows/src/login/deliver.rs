@@ -3,20 +3,13 @@
 use store::{
     Tx,
     email_challenge::{ChallengePurpose, EmailChallenge},
-    throttle::ThrottleKind,
 };
 
-use super::{
-    apply::UnitOfWork,
-    method::Challenge,
-    reference, send_quota,
-    state::ProvenFirstStep,
-    throttle_subject::{GuessCount, ThrottleSubject},
-};
+use super::{apply::UnitOfWork, method::Challenge, reference, send_quota, state::ProvenFirstStep};
 use crate::{
     Error, Result,
     audit::{self, event, outcome::CodeRequest},
-    guess_budget, jobs,
+    jobs,
     mail::CodeMail,
 };
 
@@ -68,7 +61,7 @@ pub(super) async fn open_challenge(
         return Err(Error::Conflict);
     }
     if may_send {
-        jobs::insert(cx, tx, CodeMail { challenge: row.id }, Some(&work.request.client_id)).await?;
+        jobs::insert(cx, tx, CodeMail { challenge: row.id }, work.request.client_id()).await?;
     }
     record_requested(work, tx, &row, outcome).await
 }
@@ -95,12 +88,12 @@ pub(super) async fn send_again(
     if !store::email_challenge::record_send(tx, &row, language, cx.now).await? {
         return Err(Error::Conflict);
     }
-    jobs::insert(cx, tx, CodeMail { challenge: row.id }, Some(&work.request.client_id)).await?;
+    jobs::insert(cx, tx, CodeMail { challenge: row.id }, work.request.client_id()).await?;
     record_requested(work, tx, &row, CodeRequest::QueuedAgain).await
 }
 
 async fn charge_send(work: &UnitOfWork<'_>, tx: &mut Tx) -> Result<CodeRequest> {
-    let (cx, client) = (work.cx, &work.request.client_id);
+    let (cx, client) = (work.cx, work.request.client_id());
     let throttle_subject = work.throttle_subject(tx).await?;
     send_quota::charge_send(cx, tx, &throttle_subject, work.user()?, client).await
 }
@@ -115,58 +108,6 @@ async fn record_requested(
         event::CodeRequested { challenge: challenge.id, reference: challenge.reference.clone() };
     let entry = audit::AuditEntry::new(requested, outcome)
         .user(challenge.user_id)
-        .client(&work.request.client_id);
+        .client(work.request.client_id());
     audit::record(work.cx, tx, entry).await
-}
-
-/// What is still to be given back for a right code, once its challenge is used up.
-pub(super) struct PendingRefund {
-    challenge: Challenge,
-    throttle_subject: ThrottleSubject,
-    /// Whether other guesses at the challenge were charged.
-    has_other_guesses: bool,
-}
-
-/// Uses a challenge up, or fails with a conflict, and gives the try for the right guess back to it.
-pub(super) async fn consume(
-    work: &UnitOfWork<'_>,
-    tx: &mut Tx,
-    challenge: Challenge,
-) -> Result<PendingRefund> {
-    let Some(others) = store::email_challenge::complete(tx, challenge.id, work.cx.now).await?
-    else {
-        return Err(Error::Conflict);
-    };
-    let throttle_subject = work.throttle_subject(tx).await?;
-    Ok(PendingRefund { challenge, throttle_subject, has_other_guesses: others > 0 })
-}
-
-impl PendingRefund {
-    /// The try of a stranger, which is given back when the counters of its network are cleared.
-    pub(super) fn stranger_try(&self, work: &UnitOfWork<'_>) -> Option<GuessCount> {
-        work.charged.filter(|_| self.throttle_subject.is_stranger())
-    }
-
-    /// Gives the try back to the person, of a right code that does not complete the sign-in, and everything else.
-    pub(super) async fn refund_all(self, work: &UnitOfWork<'_>, tx: &mut Tx) -> Result<()> {
-        if let Some(count) = work.charged {
-            self.throttle_subject
-                .refund_right_guess(work.cx, tx, ThrottleKind::Code, count)
-                .await?;
-        }
-        self.refund_site(work, tx).await
-    }
-
-    /// Gives back what is left after the tries of the person. Last, as in `charge`, so that an attacker's guess at the same
-    /// account, which locks the same rows, causes no deadlock. A guess that had been charged before has spent nothing.
-    pub(super) async fn refund_site(self, work: &UnitOfWork<'_>, tx: &mut Tx) -> Result<()> {
-        if work.charged.is_some() {
-            self.throttle_subject.refund_daily_quota(work.cx, tx).await?;
-        }
-        // The site counted only guesses that were charged to the challenge.
-        if self.has_other_guesses {
-            guess_budget::refund_challenge(work.cx, tx, self.challenge.id).await?;
-        }
-        Ok(())
-    }
 }

@@ -307,9 +307,13 @@ const fn refusal_outcome(refusal: Refusal) -> CodeOutcome {
         Refusal::Mail(MailRefusal::Exhausted) => CodeOutcome::Exhausted,
         Refusal::Code(CodeRefusal::Used) => CodeOutcome::Used,
         Refusal::Code(CodeRefusal::Paused(_)) => CodeOutcome::Paused,
-        // What is not six digits comes to no verdict.
+        // What is not six digits comes to no verdict, and no clock but ours has made the code.
         Refusal::Code(
-            CodeRefusal::Wrong(_) | CodeRefusal::NotDigits | CodeRefusal::NotSixDigits(_),
+            CodeRefusal::Wrong(_)
+            | CodeRefusal::ClockOff(_)
+            | CodeRefusal::NotDigits
+            | CodeRefusal::NotSixDigits(_)
+            | CodeRefusal::NotRecoveryCode(_),
         )
         | Refusal::Mail(MailRefusal::SendLater(_))
         | Refusal::Password(_)

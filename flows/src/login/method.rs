@@ -29,17 +29,16 @@ pub struct HeldMethod {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum ProvenSteps {
     /// The second, after another first step.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no held method is built yet"))]
     Second(SecondMethod),
     /// Both: it identifies the person and verifies them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no held method is built yet"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "no method that proves both is built yet"))]
     Both(FirstMethod),
 }
 
 /// Every mailed method, by name.
 const MAILED: &[MailedMethod] = &[MailedMethod::EMAIL_CODE];
 /// Every held method, by name.
-const HELD: &[HeldMethod] = &[];
+const HELD: &[HeldMethod] = &[HeldMethod::TOTP, HeldMethod::RECOVERY_CODE];
 
 impl MailedMethod {
     /// A six-digit code by e-mail.
@@ -53,6 +52,12 @@ impl MailedMethod {
 }
 
 impl HeldMethod {
+    /// A code of an authenticator app.
+    pub const TOTP: Self = Self { name: "totp", proves: ProvenSteps::Second(SecondMethod::Totp) };
+    /// A code of a printed sheet.
+    pub const RECOVERY_CODE: Self =
+        Self { name: "recovery_code", proves: ProvenSteps::Second(SecondMethod::RecoveryCode) };
+
     /// Whether it proves both steps.
     pub(super) const fn proves_both(self) -> bool {
         matches!(self.proves, ProvenSteps::Both(_))
@@ -106,6 +111,24 @@ pub enum Proof {
     Mailed(Challenge),
     /// Something held.
     Held(HeldProof),
+}
+
+impl Method {
+    /// Its name: in forms, states and `sign_ins.second`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mailed(method) => method.name,
+            Self::Held(method) => method.name,
+        }
+    }
+
+    /// The method of this name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let mailed = MAILED.iter().copied().map(Self::Mailed);
+        let held = HELD.iter().copied().map(Self::Held);
+        mailed.chain(held).find(|method| method.name() == name)
+    }
 }
 
 impl Proof {

@@ -15,16 +15,24 @@ pub mod effect;
 pub mod email_code;
 pub mod follow;
 pub mod goal;
+mod held_code;
 mod held_method;
+mod held_post;
+mod held_use;
 pub mod machine;
 mod mailed_method;
 pub mod method;
 pub mod new_password;
+mod offered;
+pub mod other_ways;
 pub mod password;
+mod person_charge;
 mod plan;
 pub mod posted_refusal;
 mod record;
+pub mod recovery_code;
 mod reference;
+mod refund;
 pub mod refusal;
 pub mod resend;
 pub mod second_step;
@@ -32,6 +40,7 @@ mod send_quota;
 mod show;
 pub mod state;
 pub(crate) mod throttle_subject;
+pub mod totp;
 pub mod typed_code;
 
 #[cfg(test)]
@@ -41,7 +50,8 @@ mod search;
 
 pub use code_window::CodeValidity;
 pub use show::{
-    CodeView, DuePage, MailStatus, PageLocation, ResendTime, SignInPage, StepView, locate, show,
+    CodeView, DuePage, HeldCodeView, MailStatus, PageLocation, ResendTime, SignInPage, StepView,
+    locate, show,
 };
 
 use std::time::Duration;
@@ -52,14 +62,16 @@ use store::AttemptId;
 use crate::{
     Cx, Error, Result, attempt,
     attempt::{Attempt, AttemptLookup, BrowserContext, LoadedAttempt, StalePage, StaleReason},
+    attempt_request::AttemptRequest,
     audit::{self, event, outcome::Refused},
-    authorize::{AuthorizePage, ClientRedirect},
+    authorize::{ClientRedirect, NewSignInPage},
     interaction::Need,
     network::RateLimited,
     oauth_error::OAuthError,
 };
 use goal::Page;
 use machine::Input;
+use method::HeldMethod;
 use refusal::Refusal;
 use state::{AwaitedProof, PendingSecondStep, State};
 
@@ -99,6 +111,8 @@ pub enum Answer {
     },
     /// Redirect to the client without a sign-in.
     Client(ClientRedirect),
+    /// Away from a page of ours that the person no longer wants to sign in to.
+    Home,
     /// Back at the password, at the person's request: with the address of the attempt, if it had one.
     Restarted {
         /// The attempt.
@@ -107,7 +121,7 @@ pub enum Answer {
         address: String,
     },
     /// A new sign-in page for the same request, and why the posted one could not be used, if that was not asked for.
-    FreshPage(Box<AuthorizePage>, Option<StaleReason>),
+    FreshPage(Box<NewSignInPage>, Option<StaleReason>),
     /// The hashing pool is full: the page again, with the address, never the password.
     Busy {
         /// The page.
@@ -133,6 +147,10 @@ pub enum NextStep {
     Password,
     /// The mailed code.
     Code,
+    /// A code of an authenticator app.
+    Totp,
+    /// A recovery code.
+    RecoveryCode,
     /// A new password.
     NewPassword,
     /// Consent or confirmation.
@@ -144,17 +162,23 @@ pub enum NextStep {
 impl NextStep {
     /// The page of a state.
     #[must_use]
-    pub const fn of(state: &State) -> Self {
+    pub fn of(state: &State) -> Self {
         match state {
-            State::Second(PendingSecondStep { waiting: AwaitedProof::Mailed(_), .. }) => Self::Code,
-            // No held method has a page in this build, and a password may be posted in any open state.
-            State::Password
-            | State::Second(PendingSecondStep { waiting: AwaitedProof::Held(_), .. }) => {
-                Self::Password
-            }
+            State::Second(PendingSecondStep { waiting, .. }) => Self::of_awaited(*waiting),
+            State::Password => Self::Password,
             State::NewPassword(_) => Self::NewPassword,
             State::Complete(_) => Self::Complete,
             State::Cancelled => Self::Nothing,
+        }
+    }
+
+    /// The page of what is awaited. A method without one leads to the password, which may be posted in any open state.
+    fn of_awaited(waiting: AwaitedProof) -> Self {
+        match waiting {
+            AwaitedProof::Mailed(_) => Self::Code,
+            AwaitedProof::Held(HeldMethod::TOTP) => Self::Totp,
+            AwaitedProof::Held(HeldMethod::RECOVERY_CODE) => Self::RecoveryCode,
+            AwaitedProof::Held(_) => Self::Password,
         }
     }
 }
@@ -206,7 +230,7 @@ fn renew(
     cx: &Cx,
     browser_context: &BrowserContext,
     page: StalePage,
-) -> Result<Option<(Box<AuthorizePage>, StaleReason)>> {
+) -> Result<Option<(Box<NewSignInPage>, StaleReason)>> {
     let fresh = crate::authorize::sign_in_page(cx, browser_context, page.request)?;
     Ok(fresh.map(|fresh| (Box::new(fresh), page.reason)))
 }
@@ -215,7 +239,7 @@ fn renew(
 #[derive(Debug)]
 pub enum StaleForm {
     /// It can no longer be posted: a new page for the same request.
-    FreshPage(Box<AuthorizePage>, StaleReason),
+    FreshPage(Box<NewSignInPage>, StaleReason),
     /// It is of this browser, whose cookie has changed since: the page that is due.
     NextStep(NextStep),
     /// It is not of this browser.
@@ -266,7 +290,7 @@ pub async fn restart(cx: &Cx, browser_context: &BrowserContext, name: &str) -> R
             }
         }
         Attempt::Sealed { request, .. } => {
-            Ok(crate::authorize::sign_in_page(cx, browser_context, *request)?
+            Ok(crate::authorize::sign_in_page(cx, browser_context, request)?
                 .map_or(Answer::StartAgain, |asked| Answer::FreshPage(Box::new(asked), None)))
         }
     }
@@ -287,7 +311,7 @@ pub async fn cancel(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Re
         && page.reason == StaleReason::Old
     {
         // An old page of this browser: there is nothing to renew it for.
-        return Ok(Answer::Client(crate::authorize::error_redirect(cx, &page.request, &error)));
+        return Ok(cancelled(cx, &page.request, &error));
     }
     let attempt = match attempt_or_answer(cx, browser_context, found)? {
         Ok(attempt) => attempt,
@@ -300,7 +324,17 @@ pub async fn cancel(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Re
         }
         record_cancelled(cx, loaded).await?;
     }
-    Ok(Answer::Client(crate::authorize::error_redirect(cx, attempt.request(), &error)))
+    Ok(cancelled(cx, attempt.request(), &error))
+}
+
+/// Back to where the person came from.
+fn cancelled(cx: &Cx, request: &AttemptRequest, error: &OAuthError) -> Answer {
+    match request {
+        AttemptRequest::Client(request) => {
+            Answer::Client(crate::authorize::error_redirect(cx, request, error))
+        }
+        AttemptRequest::Page(_) => Answer::Home,
+    }
 }
 
 async fn record_cancelled(cx: &Cx, loaded: &LoadedAttempt) -> Result<()> {
@@ -308,7 +342,7 @@ async fn record_cancelled(cx: &Cx, loaded: &LoadedAttempt) -> Result<()> {
         .write(async |tx| {
             let entry = audit::AuditEntry::done(event::AttemptCancelled {})
                 .user(loaded.state.user())
-                .client(&loaded.request.client_id);
+                .client(loaded.request.client_id());
             audit::record(cx, tx, entry).await
         })
         .await
@@ -320,7 +354,7 @@ async fn record_out_of_turn(cx: &Cx, loaded: &LoadedAttempt) -> Result<()> {
         .write(async |tx| {
             let entry = audit::AuditEntry::new(event::SequenceFailed {}, Refused::Refused)
                 .user(loaded.state.user())
-                .client(&loaded.request.client_id);
+                .client(loaded.request.client_id());
             audit::record(cx, tx, entry).await
         })
         .await

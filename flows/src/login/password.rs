@@ -131,8 +131,8 @@ async fn audit_subject(
 ) -> Result<AuditSubject> {
     let mut conn = cx.db.read().await?;
     let client = match attempt::find(cx, &mut conn, browser_context, name).await? {
-        AttemptLookup::ThisBrowser(attempt) => Some(attempt.request().client_id.clone()),
-        AttemptLookup::Stale(page) => Some(page.request.client_id),
+        AttemptLookup::ThisBrowser(attempt) => attempt.request().client_id().map(str::to_owned),
+        AttemptLookup::Stale(page) => page.request.client_id().map(str::to_owned),
         AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => None,
     };
     Ok(AuditSubject { user: None, client })
@@ -281,7 +281,7 @@ async fn judge(
         Err(error) => return (verdict, Err(error)),
     };
     if let (Some(judged), Err(Error::Conflict)) = (verdict, &outcome) {
-        let client = &attempt.request().client_id;
+        let client = attempt.request().client_id();
         let recorded = cx.db.write(async |tx| record(cx, tx, person, client, judged).await).await;
         if let Err(error) = recorded {
             return (verdict, Err(error));
@@ -319,7 +319,7 @@ async fn judge_once(
     let outcome = cx
         .db
         .write(async |tx| {
-            let client = &work.request.client_id;
+            let client = work.request.client_id();
             let verdict = charge(cx, tx, person, compared, client).await?;
             judged = Some(verdict);
             record(cx, tx, person, client, verdict).await?;
@@ -358,7 +358,7 @@ async fn charge(
     tx: &mut Tx,
     person: TypedPerson<'_>,
     compared: PasswordComparison,
-    client: &str,
+    client: Option<&str>,
 ) -> Result<PasswordVerdict> {
     let right = match compared {
         PasswordComparison::NotCompared(until) => return Ok(PasswordVerdict::Paused(until)),
@@ -391,7 +391,7 @@ async fn record(
     cx: &Cx,
     tx: &mut Tx,
     person: TypedPerson<'_>,
-    client: &str,
+    client: Option<&str>,
     verdict: PasswordVerdict,
 ) -> Result<(), Error> {
     let outcome = match verdict {

@@ -56,6 +56,10 @@ pub enum CodeRefusal {
     NotDigits,
     /// A code that was used before.
     Used,
+    /// Right, but of an app whose clock is off: by so many seconds ahead, or behind if negative.
+    ClockOff(i64),
+    /// Not as many letters and digits as a recovery code has, or one that no recovery code has; how many were typed.
+    NotRecoveryCode(usize),
     /// Too many wrong codes; try again at this time.
     Paused(Timestamp),
 }
@@ -122,6 +126,20 @@ impl Refusal {
             Self::Password(_) | Self::NewPassword(_) | Self::StartAgain | Self::OutOfTurn => {
                 PageMessage::OtherStep
             }
+        }
+    }
+
+    /// The message on the page of a code that the person holds.
+    #[must_use]
+    pub const fn for_held_code_page(self) -> PageMessage<CodeRefusal> {
+        match self {
+            Self::Code(own) => PageMessage::ThisStep(own),
+            Self::NetworkPaused(rate_limited) => PageMessage::NetworkPaused(rate_limited),
+            Self::Password(_)
+            | Self::Mail(_)
+            | Self::NewPassword(_)
+            | Self::StartAgain
+            | Self::OutOfTurn => PageMessage::OtherStep,
         }
     }
 

@@ -67,7 +67,6 @@ impl SecondChecked {
     }
 
     /// About something held: its row, and the mark that it would set there.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no held method is built yet"))]
     pub(super) fn held<S: HeldVerifier>(
         _: &S,
         row: Uuid,

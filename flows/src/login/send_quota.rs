@@ -24,7 +24,7 @@ pub(super) async fn charge_send(
     tx: &mut Tx,
     throttle_subject: &ThrottleSubject,
     user: &User,
-    client: &str,
+    client: Option<&str>,
 ) -> Result<CodeRequest> {
     if CodeLimits::read(cx, tx, throttle_subject).await?.paused_until.is_some() {
         return Ok(CodeRequest::Paused);
@@ -74,7 +74,7 @@ async fn warn_of_unused_codes(
     cx: &Cx,
     tx: &mut Tx,
     user: &User,
-    client: &str,
+    client: Option<&str>,
     ended: &[Quota],
 ) -> Result<()> {
     for quota in ended {

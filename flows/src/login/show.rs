@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use store::{
     Sql, Timestamp,
     email_challenge::{ChallengeWithUser, EmailChallenge},
-    user::User,
+    user::UserWithPassword,
 };
 
 use super::{
@@ -12,16 +12,20 @@ use super::{
     code_limits::CodeLimits,
     code_post,
     code_window::{self, CodeValidity},
-    follow, renew, resend,
-    state::State,
+    follow,
+    goal::Goal,
+    method::HeldMethod,
+    offered::offered_methods,
+    renew, resend,
+    state::{AwaitedProof, PendingSecondStep, State},
     throttle_subject::ThrottleSubject,
 };
 use crate::{
     Cx, Result,
     attempt::{self, Attempt, AttemptLookup, BrowserContext, LoadedAttempt, StaleReason},
-    authorize::AuthorizePage,
+    attempt_request::AttemptRequest,
+    authorize::NewSignInPage,
     email,
-    request::AuthorizationRequest,
 };
 
 /// A sign-in page's content.
@@ -30,7 +34,7 @@ pub struct SignInPage {
     /// Where it is.
     pub location: PageLocation,
     /// Its request.
-    pub request: AuthorizationRequest,
+    pub request: AttemptRequest,
     /// The step that is due.
     pub view: StepView,
 }
@@ -38,7 +42,7 @@ pub struct SignInPage {
 impl SignInPage {
     /// The sign-in page of a request that has no row yet.
     #[must_use]
-    pub fn unsaved(attempt: &str, request: AuthorizationRequest) -> Self {
+    pub fn unsaved(attempt: &str, request: AttemptRequest) -> Self {
         Self { location: PageLocation::unsaved(attempt), request, view: StepView::Password }
     }
 }
@@ -56,7 +60,11 @@ impl PageLocation {
 
     fn of(loaded: &LoadedAttempt, challenge: Option<&ChallengeWithUser>) -> Self {
         let next_step = match &loaded.state {
-            State::Second(_) if challenge.is_none() => NextStep::Password,
+            State::Second(PendingSecondStep { waiting: AwaitedProof::Mailed(_), .. })
+                if challenge.is_none() =>
+            {
+                NextStep::Password
+            }
             state => NextStep::of(state),
         };
         let (tries, sends) = challenge.map_or((0, 0), |ChallengeWithUser { challenge, .. }| {
@@ -84,7 +92,7 @@ pub enum DuePage<T> {
     /// The page of the step that is due.
     Page(Box<T>),
     /// The page can no longer be posted: a new one for the same request.
-    Fresh(Box<AuthorizePage>, StaleReason),
+    Fresh(Box<NewSignInPage>, StaleReason),
     /// Nothing that can be continued.
     NotFound,
 }
@@ -96,6 +104,8 @@ pub enum StepView {
     Password,
     /// The mailed code.
     Code(CodeView),
+    /// A code that the person holds.
+    Held(HeldCodeView),
     /// A new password.
     NewPassword {
         /// The person's address, for password managers; empty where there is none.
@@ -133,6 +143,19 @@ pub struct CodeView {
     pub exhausted: bool,
     /// Until when no code of this person is judged, after too many wrong ones.
     pub paused_until: Option<Timestamp>,
+    /// Whether the person may answer with another method.
+    pub has_other_ways: bool,
+}
+
+/// The content of the page of a code that the person holds.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldCodeView {
+    /// The method.
+    pub method: HeldMethod,
+    /// Until when no code of this person is judged, after too many wrong ones.
+    pub paused_until: Option<Timestamp>,
+    /// Whether the person may answer with another method.
+    pub has_other_ways: bool,
 }
 
 /// The status of the last requested mail.
@@ -186,7 +209,7 @@ pub struct PageLocation {
 /// What was read to locate a page.
 struct LocatedPage {
     location: PageLocation,
-    request: AuthorizationRequest,
+    request: AttemptRequest,
     /// The row, if there is one yet.
     row: Option<Box<LoadedAttempt>>,
     /// The mailed code that the row can be answered with.
@@ -237,7 +260,6 @@ async fn find_page(
         AttemptLookup::ThisBrowser(Attempt::Row(loaded)) => loaded,
         AttemptLookup::ThisBrowser(Attempt::Sealed { request, .. }) => {
             let location = PageLocation::unsaved(name);
-            let request = *request;
             let page = LocatedPage { location, request, row: None, challenge: None };
             return Ok(DuePage::Page(Box::new(page)));
         }
@@ -284,14 +306,41 @@ async fn view_of_row(
         let email = user.and_then(|user| user.email).unwrap_or_default();
         return Ok(StepView::NewPassword { email });
     }
+    if let State::Second(PendingSecondStep { first, waiting: AwaitedProof::Held(method) }) =
+        &loaded.state
+    {
+        let person = store::user::by_id_with_password(&mut conn, first.user).await?;
+        let Some(person) = person else { return Ok(StepView::Password) };
+        let view =
+            view_of_held(cx, &mut conn, browser_context, *method, (&person, loaded.request.goal()));
+        return view.await.map(StepView::Held);
+    }
     match challenge {
         Some(ChallengeWithUser { challenge, person }) => {
-            let view = view_of_code(cx, &mut conn, browser_context, &challenge, &person.user);
+            let view = view_of_code(
+                cx,
+                &mut conn,
+                browser_context,
+                &challenge,
+                (&person, loaded.request.goal()),
+            );
             view.await.map(StepView::Code)
         }
-        // Held methods have no page in this build.
         None => Ok(StepView::Password),
     }
+}
+
+async fn view_of_held(
+    cx: &Cx,
+    sql: &mut impl Sql,
+    browser_context: &BrowserContext,
+    method: HeldMethod,
+    (person, goal): (&UserWithPassword, Goal),
+) -> Result<HeldCodeView> {
+    let subject = ThrottleSubject::for_user(cx, sql, browser_context, &person.user).await?;
+    let limits = CodeLimits::read(cx, sql, &subject).await?;
+    let has_other_ways = offered_methods(person, goal).len() > 1;
+    Ok(HeldCodeView { method, paused_until: limits.paused_until, has_other_ways })
 }
 
 async fn view_of_code(
@@ -299,9 +348,10 @@ async fn view_of_code(
     sql: &mut impl Sql,
     browser_context: &BrowserContext,
     challenge: &EmailChallenge,
-    user: &User,
+    (person, goal): (&UserWithPassword, Goal),
 ) -> Result<CodeView> {
-    let throttle_subject = ThrottleSubject::for_user(cx, sql, browser_context, user).await?;
+    let throttle_subject =
+        ThrottleSubject::for_user(cx, sql, browser_context, &person.user).await?;
     let limits = CodeLimits::read(cx, sql, &throttle_subject).await?;
     let next = resend::resend_at(cx, challenge);
     let next = limits.mails_used_up_until.map_or(next, |until| until.max(next));
@@ -315,5 +365,6 @@ async fn view_of_code(
         delivery: MailStatus::of(challenge),
         exhausted: challenge.tries >= throttle_subject.code_tries(cx),
         paused_until: limits.paused_until,
+        has_other_ways: offered_methods(person, goal).len() > 1,
     })
 }

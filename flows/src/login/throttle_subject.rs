@@ -61,6 +61,13 @@ impl GuessCount {
         })
     }
 
+    /// Guesses that are left before a wait begins.
+    pub(super) fn tries_left(&self, cx: &Cx, kind: ThrottleKind) -> i64 {
+        let all = self.all_strangers.filter(|_| self.counted_for_all(cx, kind));
+        let spent = all.map_or(self.own, |all| all.max(self.own));
+        (DelayPolicy::of(cx, kind).free - spent).max(0)
+    }
+
     /// The end of the wait that it started at the counter of its source.
     fn own_delay(&self, cx: &Cx, kind: ThrottleKind) -> Option<Timestamp> {
         DelayPolicy::of(cx, kind).delay_after(self.own, cx.now)
