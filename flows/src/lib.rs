@@ -7,6 +7,7 @@ pub mod account;
 pub mod actor;
 pub mod admission;
 pub mod attempt;
+pub mod attempt_request;
 pub mod audit;
 pub mod authorize;
 pub mod change_authority;
@@ -42,6 +43,7 @@ mod sign_in;
 pub mod signing_keys;
 pub mod staff;
 pub mod token;
+pub mod totp;
 pub mod trail;
 
 pub use cx::{Cx, Trace};

@@ -127,12 +127,12 @@ pub(crate) async fn hash_if_new(
     Ok(Ok(cx.hasher.admit(caller).await?.hash(password).await?))
 }
 
-/// Stores a new password that was chosen in a sign-in at `client`; records it and sends the person a notice.
+/// Stores a new password that was chosen in a sign-in at `client`, if at one; records it and sends the person a notice.
 pub async fn store(
     cx: &Cx,
     tx: &mut Tx,
     user: UserId,
-    client: &str,
+    client: Option<&str>,
     hash: &PasswordHash,
 ) -> Result<()> {
     let version = store::password::set(tx, user, hash.as_str(), cx.now).await?;
@@ -140,7 +140,7 @@ pub async fn store(
     let entry =
         audit::AuditEntry::done(event::PasswordChanged { version }).user(user).client(client);
     audit::record(cx, tx, entry).await?;
-    jobs::insert(cx, tx, PasswordChangedMail { user }, Some(client)).await
+    jobs::insert(cx, tx, PasswordChangedMail { user }, client).await
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::{
     code::CodeMail,
     letter::Wording,
     mail_job::{Mail, PreparedMail},
+    method_changed::MethodChangedMail,
     password_changed::PasswordChangedMail,
     reset_forced::ResetForcedMail,
     wrong_guesses::WrongGuessesMail,
@@ -15,8 +16,9 @@ use crate::{
 };
 
 /// Every mail.
-pub const CATALOGUE: [CatalogueEntry; 4] = [
+pub const CATALOGUE: [CatalogueEntry; 5] = [
     CatalogueEntry::of::<CodeMail>(),
+    CatalogueEntry::of::<MethodChangedMail>(),
     CatalogueEntry::of::<PasswordChangedMail>(),
     CatalogueEntry::of::<ResetForcedMail>(),
     CatalogueEntry::of::<WrongGuessesMail>(),

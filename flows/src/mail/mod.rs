@@ -10,6 +10,7 @@ mod category;
 mod code;
 mod letter;
 mod mail_job;
+mod method_changed;
 mod password_changed;
 mod reset_forced;
 mod wrong_guesses;
@@ -22,4 +23,5 @@ pub use mail_job::PreparedMail;
 pub use password_changed::PasswordChangedMail;
 pub use reset_forced::ResetForcedMail;
 
+pub(crate) use method_changed::{MethodChange, MethodChangedMail};
 pub(crate) use wrong_guesses::{GuessKind, WrongGuessesMail, warn_once_a_day};

@@ -101,7 +101,7 @@ pub(crate) async fn warn_once_a_day(
     tx: &mut Tx,
     notice: WrongGuessesMail,
     canonical: &str,
-    client: &str,
+    client: Option<&str>,
 ) -> Result<()> {
     let kind = match notice.tried {
         GuessKind::Password => ThrottleKind::PasswordNotice,
@@ -109,7 +109,7 @@ pub(crate) async fn warn_once_a_day(
     };
     let once = Quota { kind, limit: 1, window: Duration::from_hours(24) };
     if throttle::charge_quota(tx, &cx.root.counter_key(canonical), once, cx.now).await? {
-        jobs::insert(cx, tx, notice, Some(client)).await?;
+        jobs::insert(cx, tx, notice, client).await?;
     }
     Ok(())
 }

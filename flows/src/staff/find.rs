@@ -1,6 +1,10 @@
 //! Finding a person and the latest events about them.
 
-use store::{audit::AuditRow, user::User};
+use store::{
+    audit::AuditRow,
+    totp_app::TotpApp,
+    user::{SecondSteps, User},
+};
 
 use crate::{Cx, Result, email::EmailAddress};
 
@@ -14,6 +18,10 @@ pub struct UserWithEvents {
     pub user: User,
     /// Newest first.
     pub events: Vec<AuditRow>,
+    /// The authenticator apps, the oldest first.
+    pub apps: Vec<TotpApp>,
+    /// What else there is for the second step.
+    pub second_steps: SecondSteps,
 }
 
 /// Finds a person by address.
@@ -23,5 +31,8 @@ pub async fn find_user(cx: &Cx, email: &EmailAddress) -> Result<Option<UserWithE
         return Ok(None);
     };
     let events = store::audit::newest_of_user(&mut conn, user.id, EVENTS).await?;
-    Ok(Some(UserWithEvents { user, events }))
+    let apps = store::totp_app::of_user(&mut conn, user.id).await?;
+    let found = store::user::by_id_with_password(&mut conn, user.id).await?;
+    let second_steps = found.map(|found| found.second_steps).unwrap_or_default();
+    Ok(Some(UserWithEvents { user, events, apps, second_steps }))
 }

@@ -11,11 +11,13 @@ use crate::{
     session::{self, EndReason, SessionSelector},
 };
 
-/// Forces a reset; returns the new epoch, or `None` when there is no such person.
+/// Forces a reset, which voids the person's recovery codes unless they are kept; returns the new epoch, or `None` when there
+/// is no such person.
 pub async fn force(
     cx: &Cx,
     authority: &ChangeAuthority,
     email: &EmailAddress,
+    keeps_recovery_codes: bool,
 ) -> Result<Option<i64>> {
     cx.db
         .write(async |tx| {
@@ -27,6 +29,9 @@ pub async fn force(
             // which an invalid grant is swept, need the end itself.
             session::end(cx, tx, SessionSelector::AllOfUser(user.id), EndReason::Reset).await?;
             store::grant::end_offline(tx, user.id, cx.now).await?;
+            if !keeps_recovery_codes {
+                store::recovery_code::delete_all_of_user(tx, user.id).await?;
+            }
             let entry =
                 audit::AuditEntry::done(event::ResetForced { epoch }).user(user.id).by(authority);
             audit::record(cx, tx, entry).await?;

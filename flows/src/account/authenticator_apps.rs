@@ -1,0 +1,294 @@
+//! Authenticator apps of an account: adding one, renaming and removing them.
+//!
+//! An enrolment has no row before its first right code. Its secret is sealed in the address of the page, for one session and a
+//! quarter of an hour: a reload shows the same code, and what is not finished ends by itself.
+
+use std::time::Duration;
+
+use keys::RecoveryCode;
+use serde::{Deserialize, Serialize};
+use store::{SessionId, Timestamp, TotpAppId, Tx, UserId, totp_app, totp_app::TotpApp, user};
+use zeroize::Zeroizing;
+
+use super::{access::AccountAccess, recovery_sheet};
+use crate::{
+    Cx, Result,
+    attempt::BrowserContext,
+    audit::{self, AuditEntry, event},
+    change_authority::ChangeAuthority,
+    display_name::{self, BadName},
+    jobs,
+    login::{
+        method::{HeldMethod, Method},
+        refusal::CodeRefusal,
+        typed_code,
+    },
+    mail::{MethodChange, MethodChangedMail},
+    totp::{self, TotpMatch, TotpSecret},
+};
+
+const AAD: &[u8] = b"vestibule/totp-enrolment/v1";
+/// How long an enrolment can be finished.
+const ENROLMENT_FOR: Duration = Duration::from_mins(15);
+/// The method, as the trail and `users.last_second` name it.
+const METHOD: Method = Method::Held(HeldMethod::TOTP);
+
+#[derive(Serialize, Deserialize)]
+struct SealedEnrolment {
+    session: SessionId,
+    app: TotpAppId,
+    secret: Vec<u8>,
+    at: Timestamp,
+}
+
+/// An enrolment that is not finished.
+#[derive(Debug)]
+pub struct Enrolment {
+    app: TotpAppId,
+    /// The secret for the app.
+    pub secret: TotpSecret,
+}
+
+/// The result of an act that needs a fresh sign-in.
+#[derive(Debug)]
+pub enum AppChange<T> {
+    /// Done.
+    Done(T),
+    /// Both steps must be proven again first.
+    SignInFirst,
+    /// It cannot be done.
+    Refused(AppRefusal),
+}
+
+/// Why something about an app cannot be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AppRefusal {
+    /// The code is not right.
+    Code(CodeRefusal),
+    /// The person has as many apps as allowed.
+    TooMany(i64),
+    /// The name is not acceptable.
+    Name(NameRefusal),
+    /// The enrolment is over, or of another session.
+    Over,
+}
+
+/// Why a name is not acceptable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NameRefusal {
+    /// Nothing was typed.
+    Empty,
+    /// Too many characters, or ones that cannot be seen.
+    Unsuitable,
+}
+
+/// Begins an enrolment: its sealed state, for the address of its page.
+pub fn begin(cx: &Cx, access: &AccountAccess) -> Result<AppChange<String>> {
+    if !access.is_fresh {
+        return Ok(AppChange::SignInFirst);
+    }
+    let limit = cx.settings.totp_apps;
+    if access.person.second_steps.totp_apps >= limit {
+        return Ok(AppChange::Refused(AppRefusal::TooMany(limit)));
+    }
+    let secret = TotpSecret::generate(&cx.rng);
+    let enrolment = SealedEnrolment {
+        session: access.session.id,
+        app: cx.new_id(),
+        secret: secret.as_bytes().to_vec(),
+        at: cx.now,
+    };
+    let plain = Zeroizing::new(serde_json::to_vec(&enrolment)?);
+    Ok(AppChange::Done(cx.root.seal_text(&cx.rng, AAD, &plain)?))
+}
+
+/// Opens an enrolment of this session; none if it is over.
+#[must_use]
+pub fn open(cx: &Cx, access: &AccountAccess, sealed: &str) -> Option<Enrolment> {
+    let plain = Zeroizing::new(cx.root.open_text(AAD, sealed).ok()?);
+    let found: SealedEnrolment = serde_json::from_slice(&plain).ok()?;
+    let is_alive = found.session == access.session.id && cx.now.since(found.at) <= ENROLMENT_FOR;
+    let secret = TotpSecret::from_bytes(&Zeroizing::new(found.secret))?;
+    is_alive.then_some(Enrolment { app: found.app, secret })
+}
+
+/// Finishes an enrolment, which a fresh sign-in began, by a code of the app, which is used up with it. Returns the person's first recovery codes, if there
+/// are none yet. The same enrolment posted twice adds one app.
+pub async fn confirm(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    access: &AccountAccess,
+    sealed: &str,
+    (typed, name): (&str, &str),
+) -> Result<AppChange<Option<Vec<RecoveryCode>>>> {
+    let Some(enrolment) = open(cx, access, sealed) else {
+        return Ok(AppChange::Refused(AppRefusal::Over));
+    };
+    let name = match checked_name(name) {
+        Ok(name) => name,
+        Err(refusal) => return Ok(AppChange::Refused(refusal)),
+    };
+    let step = match step_of(cx, &enrolment, typed) {
+        Ok(step) => step,
+        Err(refusal) => return Ok(AppChange::Refused(AppRefusal::Code(refusal))),
+    };
+    let app = TotpApp {
+        id: enrolment.app,
+        user_id: access.person.user.id,
+        name,
+        sealed: enrolment.secret.seal(cx, enrolment.app)?,
+        last_step: step,
+        early_steps: String::new(),
+        created_at: cx.now,
+        last_used_at: cx.now,
+    };
+    cx.db.write(async |tx| add(cx, tx, browser_context, access, &app).await).await
+}
+
+/// The time step of a typed code. Nothing is charged: the person has the secret.
+fn step_of(cx: &Cx, enrolment: &Enrolment, typed: &str) -> Result<i64, CodeRefusal> {
+    match enrolment.secret.find_step(&typed_code::parse(typed)?, cx.now) {
+        TotpMatch::InWindow(step) => Ok(step),
+        TotpMatch::FarOff(step) => Err(CodeRefusal::ClockOff(totp::seconds_ahead(step, cx.now))),
+        TotpMatch::None => Err(CodeRefusal::Wrong(i64::MAX)),
+    }
+}
+
+async fn add(
+    cx: &Cx,
+    tx: &mut Tx,
+    browser_context: &BrowserContext,
+    access: &AccountAccess,
+    app: &TotpApp,
+) -> Result<AppChange<Option<Vec<RecoveryCode>>>> {
+    access.lock(cx, tx, browser_context, Some(METHOD.name())).await?;
+    let limit = cx.settings.totp_apps;
+    if !totp_app::insert(tx, app, limit).await? {
+        let apps = totp_app::of_user(tx, app.user_id).await?;
+        let is_there = apps.iter().any(|known| known.id == app.id);
+        return Ok(if is_there {
+            AppChange::Done(None)
+        } else {
+            AppChange::Refused(AppRefusal::TooMany(limit))
+        });
+    }
+    let added = event::MethodAdded { method: METHOD.name(), id: app.id.to_string() };
+    audit::record(cx, tx, AuditEntry::done(added).user(app.user_id)).await?;
+    let made_with = browser_context.requester.user_agent.as_deref();
+    tell(cx, tx, app.user_id, (MethodChange::AppAdded, made_with)).await?;
+    let sheet = store::recovery_code::of_user(tx, app.user_id).await?;
+    if sheet.iter().any(|code| code.used_at.is_none()) {
+        return Ok(AppChange::Done(None));
+    }
+    Ok(AppChange::Done(Some(recovery_sheet::replace(cx, tx, app.user_id).await?)))
+}
+
+/// The apps of an account, the oldest first.
+pub async fn list(cx: &Cx, access: &AccountAccess) -> Result<Vec<TotpApp>> {
+    Ok(totp_app::of_user(&mut cx.db.read().await?, access.person.user.id).await?)
+}
+
+/// Gives an app another name.
+pub async fn rename(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    access: &AccountAccess,
+    app: TotpAppId,
+    name: &str,
+) -> Result<AppChange<()>> {
+    if !access.is_fresh {
+        return Ok(AppChange::SignInFirst);
+    }
+    let name = match checked_name(name) {
+        Ok(name) => name,
+        Err(refusal) => return Ok(AppChange::Refused(refusal)),
+    };
+    cx.db
+        .write(async |tx| {
+            access.lock(cx, tx, browser_context, None).await?;
+            let user = access.person.user.id;
+            if totp_app::rename(tx, app, user, &name).await? {
+                let renamed = event::MethodRenamed { method: METHOD.name(), id: app.to_string() };
+                audit::record(cx, tx, AuditEntry::done(renamed).user(user)).await?;
+            }
+            Ok(AppChange::Done(()))
+        })
+        .await
+}
+
+/// Removes an app. With the last one the recovery codes become void, and codes by e-mail are the second step again.
+pub async fn remove(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    access: &AccountAccess,
+    app: TotpAppId,
+) -> Result<AppChange<()>> {
+    if !access.is_fresh {
+        return Ok(AppChange::SignInFirst);
+    }
+    cx.db
+        .write(async |tx| {
+            access.lock(cx, tx, browser_context, None).await?;
+            let made_with = browser_context.requester.user_agent.as_deref();
+            remove_row(cx, tx, (access.person.user.id, app), None, made_with).await?;
+            Ok(AppChange::Done(()))
+        })
+        .await
+}
+
+/// An app that was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedApp {
+    /// Its name.
+    pub name: String,
+    /// Whether it was the last one: then the recovery codes are void.
+    pub is_last: bool,
+}
+
+/// Removes the row of an app, and what ends with it: by its owner, or by an authority. None if there is no such app.
+pub(crate) async fn remove_row(
+    cx: &Cx,
+    tx: &mut Tx,
+    (user, app): (UserId, TotpAppId),
+    authority: Option<&ChangeAuthority>,
+    made_with: Option<&str>,
+) -> Result<Option<RemovedApp>> {
+    let Some(name) = totp_app::delete(tx, app, user).await? else { return Ok(None) };
+    let removed = event::MethodRemoved { method: METHOD.name(), id: app.to_string() };
+    audit::record(cx, tx, AuditEntry::done(removed).user(user).by(authority)).await?;
+    let is_last = totp_app::of_user(tx, user).await?.is_empty();
+    let change = if is_last {
+        store::recovery_code::delete_all_of_user(tx, user).await?;
+        user::set_email_codes(tx, user, None).await?;
+        MethodChange::LastAppRemoved
+    } else {
+        MethodChange::AppRemoved
+    };
+    tell(cx, tx, user, (change, made_with)).await?;
+    Ok(Some(RemovedApp { name, is_last }))
+}
+
+fn checked_name(name: &str) -> Result<String, AppRefusal> {
+    let name = name.trim();
+    match display_name::check(name) {
+        Ok(()) if name.chars().count() <= MAX_NAME => Ok(name.to_owned()),
+        Err(BadName::Empty) => Err(AppRefusal::Name(NameRefusal::Empty)),
+        Ok(()) | Err(BadName::Long | BadName::Hidden) => {
+            Err(AppRefusal::Name(NameRefusal::Unsuitable))
+        }
+    }
+}
+
+/// The most characters of the name of an app.
+const MAX_NAME: usize = 60;
+
+/// Mails what was changed, and with which browser.
+pub(super) async fn tell(
+    cx: &Cx,
+    tx: &mut Tx,
+    user: UserId,
+    (change, made_with): (MethodChange, Option<&str>),
+) -> Result<()> {
+    let made_with = made_with.map(str::to_owned);
+    jobs::insert(cx, tx, MethodChangedMail { user, change, made_with }, None).await
+}

@@ -1,0 +1,62 @@
+//! Whether a code by e-mail is one of the second steps of an account.
+
+use store::user;
+
+use super::{access::AccountAccess, authenticator_apps::tell};
+use crate::{
+    Cx, Result,
+    attempt::BrowserContext,
+    audit::{self, AuditEntry, event},
+    mail::MethodChange,
+};
+
+/// The result of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailCodesChange {
+    /// It is as the person wants it.
+    Done,
+    /// Both steps must be proven again first.
+    SignInFirst,
+    /// Without codes by e-mail, a lost phone would lock the person out: recovery codes or a second app are needed first.
+    NeedsAnotherWay,
+}
+
+/// Whether the person may do without codes by e-mail.
+#[must_use]
+pub fn can_be_left_out(access: &AccountAccess) -> bool {
+    let steps = &access.person.second_steps;
+    steps.totp_apps >= 2 || steps.totp_apps == 1 && steps.recovery_codes > 0
+}
+
+/// Asks for codes by e-mail, or no longer.
+pub async fn set(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    access: &AccountAccess,
+    wanted: bool,
+) -> Result<EmailCodesChange> {
+    if !access.is_fresh {
+        return Ok(EmailCodesChange::SignInFirst);
+    }
+    if !wanted && !can_be_left_out(access) {
+        return Ok(EmailCodesChange::NeedsAnotherWay);
+    }
+    let is_wanted = access.person.second_steps.email_codes_off_since.is_none();
+    if is_wanted == wanted {
+        return Ok(EmailCodesChange::Done);
+    }
+    cx.db
+        .write(async |tx| {
+            access.lock(cx, tx, browser_context, None).await?;
+            let user = access.person.user.id;
+            user::set_email_codes(tx, user, (!wanted).then_some(cx.now)).await?;
+            let changed = event::UserChanged { changed: vec!["email_codes".to_owned()] };
+            audit::record(cx, tx, AuditEntry::done(changed).user(user)).await?;
+            let change =
+                if wanted { MethodChange::EmailCodesOn } else { MethodChange::EmailCodesOff };
+            let made_with = browser_context.requester.user_agent.as_deref();
+            tell(cx, tx, user, (change, made_with)).await?;
+            Ok(EmailCodesChange::Done)
+        })
+        .await
+}
