@@ -205,7 +205,7 @@ pub(crate) fn system_time(at: Timestamp) -> SystemTime {
 }
 
 /// The moment in `zone`. A moment outside the calendar (beyond the year 9999) becomes the calendar's nearest end.
-fn zoned(at: Timestamp, zone: &TimeZone) -> jiff::Zoned {
+pub(crate) fn zoned(at: Timestamp, zone: &TimeZone) -> jiff::Zoned {
     let end = if at.millis() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
     jiff::Timestamp::from_millisecond(at.millis()).unwrap_or(end).to_zoned(zone.clone())
 }

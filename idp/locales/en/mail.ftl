@@ -56,6 +56,37 @@ mail-unused-codes-when = They were asked for with your password, the last one on
 mail-unused-codes-own = A browser that you have signed in with before still works as always. A new browser has to wait before it gets another code.
 mail-tried-you = If it was you, there is nothing for you to do.
 
+## The notice of a change of the methods of the second step. $browser is `none` where it is not known.
+
+mail-method-subject = How you sign in to { $brand } was changed ({ $day }, { $time })
+mail-method-when = { $browser ->
+    [none] This was on { $day } at { $time }.
+   *[other] This was on { $day } at { $time }, with { $browser } on { $system }.
+}
+mail-method-you = If it was you, there is nothing for you to do.
+mail-method-not-you = If it was not you, somebody can sign in as you: ask for help at once{ $support ->
+    [none] .
+   *[other] : { $support }
+}
+mail-method-app-added-title = An authenticator app was added to your account
+mail-method-app-added = Its codes are a second step after your password from now on.
+mail-method-app-removed-title = An authenticator app was removed from your account
+mail-method-app-removed = Its codes no longer work. You have another app.
+mail-method-last-app-removed-title = The last authenticator app was removed from your account
+mail-method-last-app-removed = Its codes and your recovery codes no longer work. The second step is a code by e-mail again.
+mail-method-codes-made-title = New recovery codes were made for your account
+mail-method-codes-made = The codes of the list before no longer work.
+mail-method-code-used-title = A recovery code of your account was used
+mail-method-code-used = { $left ->
+    [0] None is left: make a new list on the page of your account.
+    [1] One is left: make a new list on the page of your account.
+   *[other] { $left } are left.
+}
+mail-method-email-off-title = Codes by e-mail were turned off for your account
+mail-method-email-off = The second step is your authenticator app or a recovery code from now on.
+mail-method-email-on-title = Codes by e-mail were turned on for your account
+mail-method-email-on = A code by e-mail is a second step after your password again.
+
 ## In more than one mail.
 
 mail-secret = We will never ask you for your password or for a code by e-mail or by telephone.
@@ -63,19 +94,3 @@ mail-support = If you need help: { $support }
 mail-signature = Kind regards, { $brand }
 # Before the last line of the text part, which a phone reads ("origin-bound one-time codes").
 mail-bound = The next line is for your phone or browser, which offers the code on our page alone. You need not do anything with it.
-# The month arrives as its English name.
-mail-day = { $day } { $month ->
-    [January] January
-    [February] February
-    [March] March
-    [April] April
-    [May] May
-    [June] June
-    [July] July
-    [August] August
-    [September] September
-    [October] October
-    [November] November
-    [December] December
-   *[other] { $month }
-} { $year }

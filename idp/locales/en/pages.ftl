@@ -41,9 +41,10 @@ length-hours = { $count ->
 
 password-title = Sign in
 password-lede = to continue to { $client }
+password-lede-account = to continue to your account
 password-email = E-mail address
 password-password = Password
-password-next = After this we send a six-digit code to your e-mail address.
+password-next = After this comes a second step: a code that we send by e-mail, or one of your authenticator app.
 password-continue = Continue
 password-cancel = Cancel
 password-error-email-empty = Enter your e-mail address
@@ -133,6 +134,52 @@ code-error-exhausted = Those were all tries at this code. Send a new one to go o
 code-error-paused = There were too many wrong codes. You can try again { $when }. Your account is not locked: you can close this page and sign in again then
 code-error-network = There were too many tries from your network ({ $network }). You can try again { $when }. Your account is not locked
 
+## A code of an authenticator app.
+
+totp-title = Enter the code of your app
+totp-lede = Open your authenticator app and enter the code that it shows for { $brand }.
+totp-hint = A new code appears every 30 seconds. Each works once.
+totp-error-wrong = { $left ->
+    [0] That code is not right
+    [one] That code is not right. Enter the code that your app shows now. You have 1 try left
+   *[other] That code is not right. Enter the code that your app shows now. You have { $left } tries left
+}
+totp-error-used = That code was used already. Wait for the next one in your app, and enter that
+totp-error-ahead = That code is for a later time: the clock of your phone is about { $length } ahead. In the settings of your phone, let it set date and time by itself. Then enter the next code
+totp-error-behind = That code is for an earlier time: the clock of your phone is about { $length } behind. In the settings of your phone, let it set date and time by itself. Then enter the next code
+held-code-error-moved = This sign-in has moved on, perhaps in another tab. Enter a code
+
+## A recovery code.
+
+recovery-code-title = Enter a recovery code
+recovery-code-lede = Enter one of the recovery codes that you printed or kept. Each works once.
+recovery-code-label = Recovery code
+recovery-code-hint = It has 16 letters and digits, such as 7K3M-Q9XV-2HTD-W0AE. The dashes need not be typed.
+recovery-code-error-form = { $count ->
+    [0] Enter a recovery code: 16 letters and digits
+   *[other] A recovery code has 16 letters and digits. You entered { $count }
+}
+recovery-code-error-wrong = { $left ->
+    [0] That is not one of your recovery codes
+    [one] That is not one of your recovery codes. Look at your newest list. You have 1 try left
+   *[other] That is not one of your recovery codes. Look at your newest list. You have { $left } tries left
+}
+recovery-code-error-used = That recovery code was used before. Enter another one of your list
+
+## Another method.
+
+ways-link = Use another way to sign in
+ways-title = How do you want to go on?
+ways-lede = Choose one. Your password need not be entered again.
+ways-email = Send a code to { $address }
+ways-email-hint = We send an e-mail with a six-digit code.
+ways-totp = Authenticator app
+ways-totp-hint = Enter the code that your app shows.
+ways-recovery-code = Recovery code
+ways-recovery-code-hint = Enter a code of the list that you printed or kept.
+ways-back = Back
+ways-none = If you can use none of these, ask for help.
+
 ## Too many wrong codes.
 
 paused-title = You cannot sign in at this moment
@@ -171,6 +218,7 @@ new-error-same = That is your present password. Choose another one
 
 signed-in-title = You are signed in
 signed-in-lede = You signed in as { $person } in another tab. Continue to { $client }.
+signed-in-lede-account = You signed in as { $person } in another tab. Continue to your account.
 signed-in-continue = Continue
 
 ## Consent.
@@ -265,3 +313,93 @@ failure-internal-title = Something went wrong on our side
 failure-internal-text = It is not your fault. Wait a minute and try again.
 failure-unknown-title = We do not know whether that worked
 failure-unknown-text = Go back and try again. Nothing can happen twice.
+
+## The pages of an account.
+
+account-title = Your account
+account-name = Name
+account-email = E-mail
+account-second = After your password
+account-second-lede = Signing in takes a second step. Besides a code by e-mail it can be one of these.
+account-apps-count = { $count ->
+    [0] None
+    [one] 1 app
+   *[other] { $count } apps
+}
+account-codes-count = { $count ->
+    [0] None left
+    [one] 1 code left
+   *[other] { $count } codes left
+}
+account-email-is-on = A code by e-mail works, too. Without it, nobody who gets into your e-mail can use it to sign in as you.
+account-email-is-off = We send you no codes by e-mail.
+account-email-turn-off = No codes by e-mail for me
+account-email-turn-on = Allow codes by e-mail again
+account-email-off = From now on we send you no codes by e-mail.
+account-email-on = You can sign in with a code by e-mail again.
+account-email-needed = First make recovery codes or add a second app: otherwise a lost phone would lock you out.
+account-sign-out = Sign out
+account-back = Back to your account
+account-again = To change something here, sign in again. That keeps others out who find your browser open.
+account-again-link = Sign in again
+
+apps-title = Authenticator apps
+apps-lede = An app on your phone shows a new code every 30 seconds, without e-mail and without a network.
+apps-used = Last used on { $day }
+apps-change = Change “{ $name }”
+apps-name-label = Name of the app or phone
+apps-name-first = My phone
+apps-rename = Save the name
+apps-remove = Remove “{ $name }”
+apps-last = This is your only app. Without it your recovery codes no longer work, and the second step is a code by e-mail.
+apps-add = Add an app
+apps-added = The app was added. You can use it from now on.
+apps-renamed = The name was saved.
+apps-removed = The app was removed.
+apps-error-code = That code is not right. Enter the code that your app shows now
+apps-error-many = You have { $limit } apps already: remove one first
+apps-error-name = Enter a name, so that you can tell your apps apart
+apps-error-name-unsuitable = Enter a name of at most 60 letters
+apps-error-over = That took too long, or was begun elsewhere. Nothing was changed: add the app again
+
+enrol-title = Add an authenticator app
+enrol-lede = You need an app such as Google Authenticator, Microsoft Authenticator or Aegis.
+enrol-open = Open my authenticator app on this phone
+enrol-scan = Scan this with the app:
+enrol-qr = QR code for your authenticator app
+enrol-by-hand = I cannot scan it
+enrol-by-hand-how = Choose "enter a setup key" in the app, and copy this key. The kind is "time based".
+enrol-code = Code that the app shows now
+enrol-confirm = Add this app
+enrol-cancel = Cancel
+
+codes-title = Recovery codes
+codes-lede = A list of ten codes to keep on paper. If your phone is lost, one of them is the second step, once.
+codes-need-method = Recovery codes stand in for an authenticator app. Add one first.
+codes-void = A new list makes the old one void.
+codes-make = Make a new list
+
+sheet-title = Your recovery codes
+sheet-lede = Print this page or save the codes, and keep them where only you find them.
+sheet-once = Each code works once. A new list makes this one void.
+sheet-now = We show these codes now and never again.
+sheet-save = Save as a file
+sheet-done = I have kept them: back to my account
+sheet-file-head = Recovery codes for { $brand }, account { $account }
+
+# The month arrives as its English name.
+clock-day = { $day } { $month ->
+    [January] January
+    [February] February
+    [March] March
+    [April] April
+    [May] May
+    [June] June
+    [July] July
+    [August] August
+    [September] September
+    [October] October
+    [November] November
+    [December] December
+   *[other] { $month }
+} { $year }

@@ -57,6 +57,37 @@ mail-unused-codes-when = I tonoa ki tō kupuhipa, te mea whakamutunga i te { $da
 mail-unused-codes-own = Ka mahi tonu te pūtirotiro i takiuru ai koe i mua. Me tatari te pūtirotiro hou i mua i te whiwhi waehere anō.
 mail-tried-you = Mēnā nāu, kāore he mahi māu.
 
+## The notice of a change of the methods of the second step. $browser is `none` where it is not known.
+
+mail-method-subject = I panonihia tō takiuru ki { $brand } ({ $day }, { $time })
+mail-method-when = { $browser ->
+    [none] I te { $day } i te { $time } tēnei.
+   *[other] I te { $day } i te { $time } tēnei, mā { $browser } i { $system }.
+}
+mail-method-you = Mēnā nāu, kāore he mahi māu.
+mail-method-not-you = Mēnā ehara nāu, ka taea e tētahi te takiuru hei a koe: tonoa he āwhina ināianei tonu{ $support ->
+    [none] .
+   *[other] : { $support }
+}
+mail-method-app-added-title = I tāpirihia he taupānga whakamana ki tō pūkete
+mail-method-app-added = Mai i nāianei he hipanga tuarua ōna waehere i muri i tō kupuhipa.
+mail-method-app-removed-title = I tangohia he taupānga whakamana i tō pūkete
+mail-method-app-removed = Kāore ōna waehere e mahi. He taupānga anō tāu.
+mail-method-last-app-removed-title = I tangohia te taupānga whakamana whakamutunga i tō pūkete
+mail-method-last-app-removed = Kāore ōna waehere me ō waehere whakaora e mahi. Ko te waehere īmēra anō te hipanga tuarua.
+mail-method-codes-made-title = I hangaia he waehere whakaora hou mō tō pūkete
+mail-method-codes-made = Kāore ngā waehere o te rārangi o mua e mahi.
+mail-method-code-used-title = I whakamahia he waehere whakaora o tō pūkete
+mail-method-code-used = { $left ->
+    [0] Karekau e toe ana: hangaia he rārangi hou i te whārangi o tō pūkete.
+    [1] Kotahi e toe ana: hangaia he rārangi hou i te whārangi o tō pūkete.
+   *[other] E { $left } e toe ana.
+}
+mail-method-email-off-title = I whakawetohia ngā waehere īmēra mō tō pūkete
+mail-method-email-off = Mai i nāianei ko tō taupānga whakamana, ko te waehere whakaora rānei te hipanga tuarua.
+mail-method-email-on-title = I whakakāngia ngā waehere īmēra mō tō pūkete
+mail-method-email-on = He hipanga tuarua anō te waehere īmēra i muri i tō kupuhipa.
+
 ## In more than one mail.
 
 mail-secret = Kāore rawa mātou e tono mō tō kupuhipa, mō tētahi waehere rānei, mā te īmēra, mā te waea rānei.
@@ -64,19 +95,3 @@ mail-support = Mēnā kei te hiahia āwhina koe: { $support }
 mail-signature = Ngā mihi, nā { $brand }
 # Before the last line of the text part, which a phone reads ("origin-bound one-time codes").
 mail-bound = Mā tō waea, mā tō pūtirotiro rānei te rārangi e whai ake nei: ka tuku i te waehere ki tā mātou whārangi anake. Kāore he mahi māu.
-# The month arrives as its English name. The names are those of Te Taura Whiri i te Reo Māori.
-mail-day = { $day } { $month ->
-    [January] Kohitātea
-    [February] Huitanguru
-    [March] Poutūterangi
-    [April] Paengawhāwhā
-    [May] Haratua
-    [June] Pipiri
-    [July] Hōngongoi
-    [August] Hereturikōkā
-    [September] Mahuru
-    [October] Whiringa-ā-nuku
-    [November] Whiringa-ā-rangi
-    [December] Hakihea
-   *[other] { $month }
-} { $year }

@@ -45,9 +45,10 @@ length-hours = { $count ->
 
 password-title = Takiuru
 password-lede = kia haere tonu ki { $client }
+password-lede-account = kia haere tonu ki tō pūkete
 password-email = Wāhitau īmēra
 password-password = Kupuhipa
-password-next = Ā muri i tēnei, ka tukuna he waehere mati ono ki tō wāhitau īmēra.
+password-next = I muri i tēnei ko te hipanga tuarua: he waehere ka tukuna e mātou mā te īmēra, he waehere rānei o tō taupānga whakamana.
 password-continue = Haere tonu
 password-cancel = Whakakore
 password-error-email-empty = Tāurutia tō wāhitau īmēra
@@ -137,6 +138,50 @@ code-error-exhausted = Kua pau ngā whakamātau katoa mō tēnei waehere. Tukuna
 code-error-paused = He maha rawa ngā waehere hē. Ka taea anō e koe te whakamātau { $when }. Kāore tō pūkete i te raka: ka taea e koe te kati i tēnei whārangi, ka takiuru anō i taua wā
 code-error-network = He maha rawa ngā whakamātau mai i tō whatunga ({ $network }). Ka taea anō e koe te whakamātau { $when }. Kāore tō pūkete i te raka
 
+## A code of an authenticator app.
+
+totp-title = Tāuruhia te waehere o tō taupānga
+totp-lede = Huakina tō taupānga whakamana, ka tāuru i te waehere e whakaatu ana mō { $brand }.
+totp-hint = Ka puta he waehere hou ia 30 hēkona. Kotahi anake te mahinga o ia waehere.
+totp-error-wrong = { $left ->
+    [0] Kāore i te tika taua waehere
+   *[other] Kāore i te tika taua waehere. Tāuruhia te waehere e whakaatu ana tō taupānga ināianei. E { $left } ngā whakamātau e toe ana
+}
+totp-error-used = Kua whakamahia kētia taua waehere. Tatari ki te waehere o muri i tō taupānga, ka tāuru i tērā
+totp-error-ahead = Nō muri ake taua waehere: kei mua te karaka o tō waea, āhua { $length }. I ngā tautuhinga o tō waea, tukuna kia tautuhi aunoa te rā me te wā. Kātahi ka tāuru i te waehere o muri
+totp-error-behind = Nō mua atu taua waehere: kei muri te karaka o tō waea, āhua { $length }. I ngā tautuhinga o tō waea, tukuna kia tautuhi aunoa te rā me te wā. Kātahi ka tāuru i te waehere o muri
+held-code-error-moved = Kua neke tēnei takiurutanga, tērā pea i tētahi atu ripa. Tāuruhia he waehere
+
+## A recovery code.
+
+recovery-code-title = Tāuruhia he waehere whakaora
+recovery-code-lede = Tāuruhia tētahi o ngā waehere whakaora i tāngia, i puritia rānei e koe. Kotahi anake te mahinga o ia waehere.
+recovery-code-label = Waehere whakaora
+recovery-code-hint = 16 ngā pū me ngā mati, pērā i te 7K3M-Q9XV-2HTD-W0AE. Kāore e mate ki te pato i ngā tohu piri.
+recovery-code-error-form = { $count ->
+    [0] Tāuruhia he waehere whakaora: 16 ngā pū me ngā mati
+   *[other] 16 ngā pū me ngā mati o te waehere whakaora. I tāuru koe i te { $count }
+}
+recovery-code-error-wrong = { $left ->
+    [0] Ehara tērā i tētahi o ō waehere whakaora
+   *[other] Ehara tērā i tētahi o ō waehere whakaora. Tirohia tō rārangi hou rawa. E { $left } ngā whakamātau e toe ana
+}
+recovery-code-error-used = Kua whakamahia kētia taua waehere whakaora. Tāuruhia tētahi atu o tō rārangi
+
+## Another method.
+
+ways-link = Whakamahia tētahi atu huarahi takiuru
+ways-title = Me pēhea koe e haere tonu ai?
+ways-lede = Kōwhiria tētahi. Kāore e mate ki te tāuru anō i tō kupuhipa.
+ways-email = Tukuna he waehere ki { $address }
+ways-email-hint = Ka tukuna e mātou he īmēra me te waehere mati ono.
+ways-totp = Taupānga whakamana
+ways-totp-hint = Tāuruhia te waehere e whakaatu ana tō taupānga.
+ways-recovery-code = Waehere whakaora
+ways-recovery-code-hint = Tāuruhia he waehere o te rārangi i tāngia, i puritia rānei e koe.
+ways-back = Hoki
+ways-none = Ki te kore e taea tētahi o ēnei, tonoa he āwhina.
+
 ## Too many wrong codes.
 
 paused-title = Kāore koe e āhei ki te takiuru i tēnei wā
@@ -175,6 +220,7 @@ new-error-same = Koirā tō kupuhipa o nāianei. Kōwhiria tētahi atu
 
 signed-in-title = Kua takiuru koe
 signed-in-lede = I takiuru koe hei { $person } i tētahi atu ripa. Haere tonu ki { $client }.
+signed-in-lede-account = I takiuru koe hei { $person } i tētahi atu ripa. Haere tonu ki tō pūkete.
 signed-in-continue = Haere tonu
 
 ## Consent.
@@ -269,3 +315,93 @@ failure-internal-title = I hē tētahi mea i tō mātou taha
 failure-internal-text = Ehara nāu te hē. Taihoa mō te meneti, ka whakamātau anō.
 failure-unknown-title = Kāore mātou i te mōhio mēnā i oti tērā
 failure-unknown-text = Hoki atu, ka whakamātau anō. Kāore he mea e taea te mahi kia rua ngā wā.
+
+## The pages of an account.
+
+account-title = Tō pūkete
+account-name = Ingoa
+account-email = Īmēra
+account-second = I muri i tō kupuhipa
+account-second-lede = E rua ngā hipanga o te takiuru. Hāunga te waehere īmēra, ka taea tētahi o ēnei.
+account-apps-count = { $count ->
+    [0] Karekau
+    [one] 1 taupānga
+   *[other] { $count } taupānga
+}
+account-codes-count = { $count ->
+    [0] Karekau e toe ana
+    [one] 1 waehere e toe ana
+   *[other] { $count } waehere e toe ana
+}
+account-email-is-on = Ka mahi hoki te waehere īmēra. Ki te kore, kāore e taea e te tangata ka uru ki tō īmēra te takiuru hei a koe.
+account-email-is-off = Kāore mātou e tuku waehere īmēra ki a koe.
+account-email-turn-off = Kaua he waehere īmēra mōku
+account-email-turn-on = Whakaaetia anō ngā waehere īmēra
+account-email-off = Mai i nāianei kāore mātou e tuku waehere īmēra ki a koe.
+account-email-on = Ka taea anō e koe te takiuru mā te waehere īmēra.
+account-email-needed = Me mātua hanga waehere whakaora, me tāpiri rānei i te taupānga tuarua: ki te kore, ka ngaro te waea, ka raka koe ki waho.
+account-sign-out = Takiputa
+account-back = Hoki ki tō pūkete
+account-again = Hei panoni i tētahi mea i konei, takiuru anō. Mā tērā ka noho ki waho te tangata ka kite i tō pūtirotiro tuwhera.
+account-again-link = Takiuru anō
+
+apps-title = Taupānga whakamana
+apps-lede = He taupānga kei tō waea e whakaatu ana i te waehere hou ia 30 hēkona, kāore he īmēra, kāore he whatunga.
+apps-used = I whakamahia whakamutungatia i te { $day }
+apps-change = Panonihia “{ $name }”
+apps-name-label = Te ingoa o te taupānga, o te waea rānei
+apps-name-first = Taku waea
+apps-rename = Tiakina te ingoa
+apps-remove = Tangohia “{ $name }”
+apps-last = Koinei anake tō taupānga. Ki te kore, kāore ō waehere whakaora e mahi, ā, ko te waehere īmēra te hipanga tuarua.
+apps-add = Tāpirihia he taupānga
+apps-added = Kua tāpirihia te taupānga. Ka taea te whakamahi mai i nāianei.
+apps-renamed = Kua tiakina te ingoa.
+apps-removed = Kua tangohia te taupānga.
+apps-error-code = Kāore i te tika taua waehere. Tāuruhia te waehere e whakaatu ana tō taupānga ināianei
+apps-error-many = E { $limit } kē ō taupānga: tangohia tētahi i te tuatahi
+apps-error-name = Tāuruhia he ingoa, kia mōhio ai koe ko tēhea tēhea
+apps-error-name-unsuitable = Tāuruhia he ingoa, kia 60 ngā pū i te nuinga rawa
+apps-error-over = He roa rawa tērā, i tīmata rānei i wāhi kē. Kāore he mea i panonihia: tāpirihia anō te taupānga
+
+enrol-title = Tāpirihia he taupānga whakamana
+enrol-lede = Me whai taupānga koe pērā i a Google Authenticator, Microsoft Authenticator, Aegis rānei.
+enrol-open = Huakina taku taupānga whakamana i tēnei waea
+enrol-scan = Matawaihia tēnei ki te taupānga:
+enrol-qr = Waehere QR mō tō taupānga whakamana
+enrol-by-hand = Kāore e taea e au te matawai
+enrol-by-hand-how = I te taupānga, kōwhiria te tāuru i te kī whakarite, ka tārua i tēnei kī. Ko te momo, e ai ki te wā.
+enrol-code = Te waehere e whakaatu ana te taupānga ināianei
+enrol-confirm = Tāpirihia tēnei taupānga
+enrol-cancel = Whakakore
+
+codes-title = Waehere whakaora
+codes-lede = He rārangi o ngā waehere tekau hei pupuri ki te pepa. Ki te ngaro tō waea, ko tētahi o ērā te hipanga tuarua, kia kotahi te wā.
+codes-need-method = He whakakapi ngā waehere whakaora mō te taupānga whakamana. Me mātua tāpiri i tētahi.
+codes-void = Ki te hangaia he rārangi hou, ka kore te mea tawhito e mahi.
+codes-make = Hangaia he rārangi hou
+
+sheet-title = Ō waehere whakaora
+sheet-lede = Tāngia tēnei whārangi, tiakina rānei ngā waehere, ka pupuri ki te wāhi ko koe anake ka kite.
+sheet-once = Kotahi anake te mahinga o ia waehere. Ki te hangaia he rārangi hou, ka kore tēnei e mahi.
+sheet-now = Ka whakaaturia ēnei waehere ināianei anake.
+sheet-save = Tiakina hei kōnae
+sheet-done = Kua puritia e au: hoki ki taku pūkete
+sheet-file-head = Waehere whakaora mō { $brand }, pūkete { $account }
+
+# The month arrives as its English name. The names are those of Te Taura Whiri i te Reo Māori.
+clock-day = { $day } { $month ->
+    [January] Kohitātea
+    [February] Huitanguru
+    [March] Poutūterangi
+    [April] Paengawhāwhā
+    [May] Haratua
+    [June] Pipiri
+    [July] Hōngongoi
+    [August] Hereturikōkā
+    [September] Mahuru
+    [October] Whiringa-ā-nuku
+    [November] Whiringa-ā-rangi
+    [December] Hakihea
+   *[other] { $month }
+} { $year }

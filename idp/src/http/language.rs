@@ -11,6 +11,7 @@ use axum::{
 use flows::request::Params;
 
 use super::{
+    account,
     error::Failure,
     extract::{BrowserRequest, Initiator, Query},
     oidc::logout,
@@ -38,9 +39,12 @@ pub(super) async fn get(
     if request.initiator != Initiator::OtherSite && request.browser_context.top_level {
         request.set_language(&app, LanguageChoice::from_user(locale));
     }
-    let mut response = match params.get("step") {
-        Some(step) => page::see_other(&step_address(step, &params).ok_or(Failure::NotFound)?),
-        None => repeat_page(&app, &request, &params)?,
+    let mut response = match (params.get("step"), params.get("account")) {
+        (Some(step), _) => page::see_other(&step_address(step, &params).ok_or(Failure::NotFound)?),
+        (None, Some(name)) => {
+            page::see_other(&account::address_of(name, &params).ok_or(Failure::NotFound)?)
+        }
+        (None, None) => repeat_page(&app, &request, &params)?,
     };
     page::set_cookie(&mut response, request.new_language_cookie);
     Ok(response)

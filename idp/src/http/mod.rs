@@ -1,5 +1,6 @@
 //! HTTP: extract, call one flow, render.
 
+mod account;
 mod assets;
 pub mod cookies;
 mod csp;

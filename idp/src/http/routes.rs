@@ -6,10 +6,10 @@ use axum::{
     middleware,
     routing::{MethodRouter, any},
 };
-use flows::discovery::path;
+use flows::{discovery::path, login::goal::Page};
 
 use super::{
-    assets,
+    account, assets,
     extract::{Anyone, BearerCall, BrowserRequest, ClientCall, called_by, is_form},
     home, language, layer, login, oidc,
     route::{Caller, Class, Route},
@@ -87,8 +87,15 @@ routes! {
     [path::TOKEN]                               Client   Client           { post: oidc::token::post };
     [path::USERINFO]                            Bearer   Bearer("openid") { get: oidc::userinfo::userinfo, post: oidc::userinfo::userinfo };
 
+    [Page::ACCOUNT.path()]                      Page     Browser          { get: account::overview::get, post: account::overview::post };
+    [Page::AUTHENTICATOR_APPS.path()]           Page     Browser          { get: account::authenticator_apps::get, post: account::authenticator_apps::post };
+    [Page::RECOVERY_CODES.path()]               Page     Browser          { get: account::recovery_codes::get, post: account::recovery_codes::post };
+
     [step PASSWORD]                             Page     Browser          { get: login::get, post: login::password::post };
     [step CODE]                                 Page     Browser          { get: login::get, post: login::code::post };
+    [step TOTP]                                 Page     Browser          { get: login::get, post: login::held_code::post };
+    [step RECOVERY_CODE]                        Page     Browser          { get: login::get, post: login::held_code::post };
+    [step OTHER_WAYS]                           Page     Browser          { get: login::other_ways::get, post: login::other_ways::post };
     [step NEW_PASSWORD]                         Page     Browser          { get: login::get, post: login::new_password::post };
     [step CONSENT]                              Page     Browser          { get: login::consent::get, post: login::consent::post };
 }

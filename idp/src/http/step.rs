@@ -11,8 +11,8 @@ pub struct Step {
     pub(crate) form_name: &'static str,
     /// Its name in metrics, and in the link of its page that switches the language.
     pub name: &'static str,
-    /// The flow's name of it.
-    pub(crate) leads_to: NextStep,
+    /// The flow's name of it; none for a page that is never due, but chosen.
+    pub(crate) leads_to: Option<NextStep>,
     /// The events whose outcomes are counted as those of the step.
     pub(crate) events: &'static [Event],
     /// Whether its post needs the hashing pool: then it is rejected cheaply while the pool is full (decision 17).
@@ -24,7 +24,7 @@ pub(crate) const PASSWORD: Step = Step {
     path: "/login/password",
     form_name: "password",
     name: "password",
-    leads_to: NextStep::Password,
+    leads_to: Some(NextStep::Password),
     events: &[Event::PasswordChecked],
     needs_hashing: true,
 };
@@ -34,8 +34,38 @@ pub(crate) const CODE: Step = Step {
     path: "/login/code",
     form_name: "code",
     name: "code",
-    leads_to: NextStep::Code,
+    leads_to: Some(NextStep::Code),
     events: &[Event::CodeChecked],
+    needs_hashing: false,
+};
+
+/// A code of an authenticator app.
+pub(crate) const TOTP: Step = Step {
+    path: "/login/totp",
+    form_name: "totp",
+    name: "totp",
+    leads_to: Some(NextStep::Totp),
+    events: &[Event::TotpChecked],
+    needs_hashing: false,
+};
+
+/// A recovery code.
+pub(crate) const RECOVERY_CODE: Step = Step {
+    path: "/login/recovery-code",
+    form_name: "recovery_code",
+    name: "recovery_code",
+    leads_to: Some(NextStep::RecoveryCode),
+    events: &[Event::RecoveryCodeChecked],
+    needs_hashing: false,
+};
+
+/// The choice of another method for the second step.
+pub(crate) const OTHER_WAYS: Step = Step {
+    path: "/login/other-ways",
+    form_name: "other-ways",
+    name: "other_ways",
+    leads_to: None,
+    events: &[],
     needs_hashing: false,
 };
 
@@ -44,7 +74,7 @@ pub(crate) const NEW_PASSWORD: Step = Step {
     path: "/login/new-password",
     form_name: "new-password",
     name: "new_password",
-    leads_to: NextStep::NewPassword,
+    leads_to: Some(NextStep::NewPassword),
     events: &[],
     needs_hashing: false,
 };
@@ -54,7 +84,7 @@ pub(crate) const CONSENT: Step = Step {
     path: "/login/consent",
     form_name: "consent",
     name: "consent",
-    leads_to: NextStep::Complete,
+    leads_to: Some(NextStep::Complete),
     events: &[Event::ConsentGiven, Event::ConsentRefused],
     needs_hashing: false,
 };
@@ -63,12 +93,13 @@ pub(crate) const CONSENT: Step = Step {
 pub(crate) const REFUSED: &str = "refused";
 
 /// Every step.
-pub const STEPS: [&Step; 4] = [&PASSWORD, &CODE, &NEW_PASSWORD, &CONSENT];
+pub const STEPS: [&Step; 7] =
+    [&PASSWORD, &CODE, &TOTP, &RECOVERY_CODE, &OTHER_WAYS, &NEW_PASSWORD, &CONSENT];
 
 impl Step {
     /// The step with this name in the flow.
     pub(crate) fn for_next_step(due: NextStep) -> Option<&'static Self> {
-        STEPS.into_iter().find(|step| step.leads_to == due)
+        STEPS.into_iter().find(|step| step.leads_to == Some(due))
     }
 
     /// The step with this name.
@@ -108,7 +139,8 @@ mod tests {
         unique(|step| step.form_name);
         unique(|step| step.name);
         for step in STEPS {
-            assert_eq!(Step::for_next_step(step.leads_to).map(|found| found.name), Some(step.name));
+            let due = step.leads_to.and_then(Step::for_next_step);
+            assert_eq!(due.map(|found| found.name), step.leads_to.map(|_| step.name));
             for event in step.events {
                 assert_eq!(Step::for_event(*event).map(|found| found.name), Some(step.name));
             }

@@ -8,6 +8,7 @@ use flows::{
     email::BadEmail,
     login::{
         CodeValidity, CodeView, MailStatus, ResendTime,
+        method::HeldMethod,
         refusal::{CodeRefusal, MailRefusal, MailedCodeRefusal, PageMessage, PasswordRefusal},
     },
     network::RateLimited,
@@ -228,9 +229,60 @@ impl PageText<'_> {
                 l.tr("code-error-wrong", &[reference, ("left", left.into())])
             }
             CodeRefusal::Used => l.t("code-error-used").to_owned(),
-            CodeRefusal::Paused(until) => {
-                l.tr("code-error-paused", &[("when", self.when(until).into())])
+            CodeRefusal::Paused(until) => self.paused_code_text(until),
+            // Of an app and of a sheet, which have pages of their own.
+            CodeRefusal::ClockOff(_) | CodeRefusal::NotRecoveryCode(_) => {
+                l.t("code-error-empty").to_owned()
             }
+        }
+    }
+
+    fn paused_code_text(&self, until: Timestamp) -> String {
+        self.f.l.tr("code-error-paused", &[("when", self.when(until).into())])
+    }
+
+    /// A problem of a code that the person holds.
+    pub(crate) fn held_code_problem(
+        &self,
+        method: HeldMethod,
+        message: PageMessage<CodeRefusal>,
+    ) -> FormProblem {
+        let text = match message {
+            PageMessage::ThisStep(refusal) => self.held_code_text(method, refusal),
+            PageMessage::NetworkPaused(rate_limited) => {
+                self.network_limit_text("code-error-network", rate_limited)
+            }
+            PageMessage::OtherStep => self.f.l.t("held-code-error-moved").to_owned(),
+        };
+        FormProblem::new("code", text)
+    }
+
+    fn held_code_text(&self, method: HeldMethod, refusal: CodeRefusal) -> String {
+        let l = self.f.l;
+        let is_app = method == HeldMethod::TOTP;
+        match refusal {
+            CodeRefusal::NotSixDigits(0) => l.t("code-error-empty").to_owned(),
+            CodeRefusal::NotSixDigits(count) => {
+                l.tr("code-error-length", &[("count", count.into())])
+            }
+            CodeRefusal::NotDigits => l.t("code-error-digits").to_owned(),
+            CodeRefusal::NotRecoveryCode(count) => {
+                l.tr("recovery-code-error-form", &[("count", count.into())])
+            }
+            CodeRefusal::Wrong(left) => {
+                let key = if is_app { "totp-error-wrong" } else { "recovery-code-error-wrong" };
+                l.tr(key, &[("left", left.into())])
+            }
+            CodeRefusal::Used if is_app => l.t("totp-error-used").to_owned(),
+            CodeRefusal::Used => l.t("recovery-code-error-used").to_owned(),
+            CodeRefusal::ClockOff(seconds) => {
+                let key = if seconds > 0 { "totp-error-ahead" } else { "totp-error-behind" };
+                l.tr(
+                    key,
+                    &[("length", self.length(Duration::from_secs(seconds.unsigned_abs())).into())],
+                )
+            }
+            CodeRefusal::Paused(until) => self.paused_code_text(until),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The contents of pages: one struct per page, with a template in `templates/`.
 
+pub(crate) mod account;
+mod account_messages;
 pub(crate) mod messages;
 #[cfg(test)]
 pub(crate) mod page_checks;
@@ -216,6 +218,8 @@ pub(crate) struct CodePage<'a> {
     pub(crate) resend: Option<&'static str>,
     /// When the code can be sent again, if not now.
     pub(crate) resend_later: Option<String>,
+    /// Address of the page with the other methods, if the person has any.
+    pub(crate) other_ways: Option<String>,
 }
 
 impl CodePage<'_> {
@@ -234,7 +238,59 @@ impl CodePage<'_> {
     }
 }
 
-/// `/login/code`, while no code is accepted after too many wrong ones.
+/// `/login/totp` and `/login/recovery-code`.
+#[derive(Debug, Template)]
+#[template(path = "held_code.html")]
+pub(crate) struct HeldCodePage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) form: StepForm<'a>,
+    pub(crate) problems: Vec<FormProblem>,
+    /// Heading.
+    pub(crate) title: &'static str,
+    /// What to do.
+    pub(crate) lede: String,
+    /// Label of the field.
+    pub(crate) label: &'static str,
+    /// What helps when there is no right code.
+    pub(crate) hint: &'static str,
+    /// Whether the code has digits alone.
+    pub(crate) is_numeric: bool,
+    /// Code as typed.
+    pub(crate) code: &'a str,
+    /// Address of the page with the other methods, if the person has any.
+    pub(crate) other_ways: Option<String>,
+}
+
+impl HeldCodePage<'_> {
+    fn wrong(&self, field: &str) -> Option<&str> {
+        FormProblem::text_for(&self.problems, field)
+    }
+}
+
+/// `/login/other-ways`.
+#[derive(Debug, Template)]
+#[template(path = "other_ways.html")]
+pub(crate) struct OtherWaysPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) form: StepForm<'a>,
+    /// The methods, the default first.
+    pub(crate) methods: Vec<MethodChoice>,
+    /// Address of the page that the person comes from.
+    pub(crate) back: String,
+}
+
+/// A method that can be chosen.
+#[derive(Clone, Debug)]
+pub(crate) struct MethodChoice {
+    /// Its name in the form.
+    pub(crate) name: &'static str,
+    /// What it is called.
+    pub(crate) text: String,
+    /// What it needs.
+    pub(crate) hint: &'static str,
+}
+
+/// A step, while no code is accepted after too many wrong ones.
 #[derive(Debug, Template)]
 #[template(path = "paused.html")]
 pub(crate) struct PausedPage<'a> {

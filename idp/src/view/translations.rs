@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use store::Timestamp;
 
 use crate::{
-    clock::{time_of_day, zone_name},
+    clock::{time_of_day, zone_name, zoned},
     locale::Locale,
 };
 
@@ -38,6 +38,13 @@ impl Locale {
     pub(crate) fn clock_time_with_zone(self, at: Timestamp, zone: &TimeZone) -> String {
         let (time, zone) = (self.clock_time(at, zone), zone_name(at, zone));
         self.tr("clock-with-zone", &[("time", time.into()), ("zone", zone.into())])
+    }
+
+    /// A day as people read it: `24 November 2026`.
+    pub(crate) fn day(self, at: Timestamp, zone: &TimeZone) -> String {
+        let date = zoned(at, zone);
+        let part = |name, format: &str| (name, date.strftime(format).to_string().into());
+        self.tr("clock-day", &[part("day", "%-d"), part("month", "%B"), part("year", "%Y")])
     }
 
     /// "5 minutes", "2 hours": whole minutes, and from an hour and a half on hours, rounded up.

@@ -96,6 +96,7 @@ pub(super) fn code_page<'a>(
     message: Option<PageMessage<MailedCodeRefusal>>,
 ) -> CodePage<'a> {
     let open = takes_code(view);
+    let attempt = form.attempt;
     let title = match view.delivery {
         _ if open => "code-title",
         _ if view.exhausted => "code-title-spent",
@@ -118,6 +119,7 @@ pub(super) fn code_page<'a>(
         open,
         resend: resend_button(text, view),
         resend_later: resend_wait_text(text, view),
+        other_ways: view.has_other_ways.then(|| super::other_ways::address(attempt)),
         f: text.f,
     }
 }
@@ -191,11 +193,14 @@ pub(super) fn render_signed_in(
     person: &str,
 ) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);
-    let client = client_name(request, &shown.page.request.client_id);
-    let html = SignedInPage {
-        form: step_form(request, &step::CODE, shown),
-        lede: f.l.tr("signed-in-lede", &[("person", person.into()), ("client", client.into())]),
-        f,
+    let person = ("person", person.into());
+    let lede = match shown.page.request.client_id() {
+        Some(client) => {
+            let client = ("client", client_name(request, client).into());
+            f.l.tr("signed-in-lede", &[person, client])
+        }
+        None => f.l.tr("signed-in-lede-account", &[person]),
     };
+    let html = SignedInPage { form: step_form(request, &step::CODE, shown), lede, f };
     page::render_form(&html, request)
 }

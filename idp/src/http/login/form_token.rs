@@ -64,13 +64,8 @@ pub(super) async fn posted_attempt<'f>(
     if has_valid_token(request, form, step) {
         return Ok(Ok(attempt));
     }
-    match login::resolve_stale_form(
-        &request.cx,
-        &request.browser_context,
-        attempt,
-        Some(step.leads_to),
-    )
-    .await?
+    match login::resolve_stale_form(&request.cx, &request.browser_context, attempt, step.leads_to)
+        .await?
     {
         StaleForm::FreshPage(fresh, reason) => {
             Ok(Err(redirect_to_fresh(request, &fresh, Some(reason), form.text("email"))?))

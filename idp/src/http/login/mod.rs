@@ -5,7 +5,9 @@
 pub(super) mod code;
 pub(super) mod consent;
 mod form_token;
+pub(super) mod held_code;
 pub(super) mod new_password;
+pub(super) mod other_ways;
 pub(super) mod password;
 pub(super) mod password_page;
 mod rate_limit;
@@ -20,7 +22,7 @@ mod tests;
 use axum::{extract::State, response::Response};
 use flows::{
     attempt::StaleReason,
-    authorize::AuthorizePage,
+    authorize::NewSignInPage,
     login::{
         self, Answer, DuePage, NextStep, SignInPage, StaleForm, StepView,
         posted_refusal::PostedRefusal, refusal::Refusal,
@@ -81,7 +83,7 @@ fn due_step(page: &SignInPage, here: &'static Step) -> Result<&'static Step, Fai
 fn show_fresh(
     app: &App,
     request: &BrowserRequest,
-    fresh: &AuthorizePage,
+    fresh: &NewSignInPage,
     reason: StaleReason,
 ) -> Result<Response, Failure> {
     if request.new_browser_cookie.is_some() {
@@ -115,6 +117,9 @@ fn render(app: &App, request: &BrowserRequest, shown: &StepPage<'_>) -> Result<R
         }
         StepView::Code(view) => {
             code::render(app, request, shown, view, refusal.map(Refusal::for_code_page))
+        }
+        StepView::Held(view) => {
+            held_code::render(app, request, shown, *view, refusal.map(Refusal::for_held_code_page))
         }
         StepView::NewPassword { email } => {
             let message = refusal.map(Refusal::for_new_password_page);

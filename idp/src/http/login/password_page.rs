@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use flows::{
-    authorize::AuthorizePage,
+    authorize::NewSignInPage,
     login::{SignInPage, posted_refusal::PostedRefusal},
 };
 
@@ -17,10 +17,20 @@ use crate::{
 pub(in crate::http) fn render_new(
     app: &App,
     request: &BrowserRequest,
-    asked: &AuthorizePage,
+    asked: &NewSignInPage,
+) -> Result<Response, Failure> {
+    render_new_for(app, request, asked, "")
+}
+
+/// The same, with the address of a person who is to sign in again.
+pub(in crate::http) fn render_new_for(
+    app: &App,
+    request: &BrowserRequest,
+    asked: &NewSignInPage,
+    email: &str,
 ) -> Result<Response, Failure> {
     let page = SignInPage::unsaved(&asked.attempt, asked.request.clone());
-    let shown = StepPage { page: &page, posted: PostedRefusal::default(), refused: None };
+    let shown = StepPage { page: &page, posted: PostedRefusal::new(None, email), refused: None };
     render(app, request, &shown, Vec::new())
 }
 
@@ -33,16 +43,19 @@ pub(super) fn render(
 ) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);
     let (asked, typed) = (&shown.page.request, shown.posted.typed.as_str());
-    let client = client_name(request, &asked.client_id);
+    let lede = match asked.client_id() {
+        Some(client) => {
+            let client = ("client", client_name(request, client).into());
+            f.l.tr("password-lede", &[client])
+        }
+        None => f.l.t("password-lede-account").to_owned(),
+    };
+    let hint = asked.authorization().and_then(|request| request.login_hint.as_deref());
     let html = PasswordPage {
         form: step_form(request, &step::PASSWORD, shown),
         problems,
-        lede: f.l.tr("password-lede", &[("client", client.into())]),
-        email: if typed.is_empty() {
-            asked.login_hint.as_deref().unwrap_or_default()
-        } else {
-            typed
-        },
+        lede,
+        email: if typed.is_empty() { hint.unwrap_or_default() } else { typed },
         f,
     };
     page::render_form(&html, request)

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use flows::{
     attempt::StaleReason,
-    authorize::AuthorizePage,
+    authorize::NewSignInPage,
     login::{
         self, DuePage, NextStep, PageLocation,
         posted_refusal::PostedRefusal,
@@ -21,7 +21,7 @@ pub(super) async fn redirect_refused(
 ) -> Result<Response, Failure> {
     match login::locate(&request.cx, &request.browser_context, attempt).await? {
         DuePage::Page(page) => {
-            let is_other = request.step.is_none_or(|step| step.leads_to != page.next_step);
+            let is_other = request.step.is_none_or(|step| step.leads_to != Some(page.next_step));
             let posted = if is_other { posted.without_typed() } else { posted };
             redirect_to_page(request, &page, posted)
         }
@@ -50,7 +50,7 @@ pub(super) async fn redirect_restarted(
 /// To a new sign-in page for the same request, which keeps the address that was typed.
 pub(super) fn redirect_to_fresh(
     request: &BrowserRequest,
-    fresh: &AuthorizePage,
+    fresh: &NewSignInPage,
     reason: Option<StaleReason>,
     typed: &str,
 ) -> Result<Response, Failure> {

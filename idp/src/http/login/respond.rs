@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{http::StatusCode, response::Response};
 use flows::{
     login::{
-        AfterSignIn, Answer, CodeView, NewCookies, NextStep, ResendTime, StepView,
+        AfterSignIn, Answer, CodeView, HeldCodeView, NewCookies, NextStep, ResendTime, StepView,
         posted_refusal::PostedRefusal,
         refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     },
@@ -61,6 +61,10 @@ pub(super) async fn respond(
             Ok(response)
         }
         Answer::Client(to) => return_page::render(app, request, &to),
+        Answer::Home => {
+            let home = app.brand.home.as_str();
+            return_page::render_to(app, request, home, &app.brand.name)
+        }
         Answer::FreshPage(fresh, reason) => {
             redirect_to_fresh(request, &fresh, reason, posted.typed)
         }
@@ -106,19 +110,24 @@ pub(super) fn wait_time(
     refusal: Option<Refusal>,
     now: Timestamp,
 ) -> Option<Duration> {
-    if let StepView::Code(CodeView { paused_until: Some(until), .. }) = view {
+    if let StepView::Code(CodeView { paused_until: Some(until), .. })
+    | StepView::Held(HeldCodeView { paused_until: Some(until), .. }) = view
+    {
         return Some(until.since(now));
     }
     let until = match (view, refusal?) {
         (
-            StepView::Password | StepView::Code(_),
+            StepView::Password | StepView::Code(_) | StepView::Held(_),
             Refusal::Password(PasswordRefusal::Paused(until))
             | Refusal::Code(CodeRefusal::Paused(until))
             | Refusal::Mail(MailRefusal::SendLater(until)),
         )
         // Every page of a step says so.
         | (
-            StepView::Password | StepView::Code(_) | StepView::NewPassword { .. },
+            StepView::Password
+            | StepView::Code(_)
+            | StepView::Held(_)
+            | StepView::NewPassword { .. },
             Refusal::NetworkPaused(RateLimited { until, .. }),
         ) => until,
         // A new code is needed.

@@ -1,6 +1,7 @@
 //! The page of the code, in every state, and the messages of all pages.
 
 mod forms;
+mod held_code;
 
 use std::{borrow::Cow, time::Duration};
 
@@ -61,6 +62,7 @@ fn view() -> CodeView {
         delivery: MailStatus::Accepted,
         exhausted: false,
         paused_until: None,
+        has_other_ways: false,
     }
 }
 

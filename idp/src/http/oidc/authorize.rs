@@ -53,11 +53,15 @@ async fn respond(
     request: &mut BrowserRequest,
     outcome: AuthorizeOutcome,
 ) -> Result<Response, Failure> {
-    if let AuthorizeOutcome::SignIn(asked)
-    | AuthorizeOutcome::Consent(asked, _)
-    | AuthorizeOutcome::Confirm(asked, _) = &outcome
-    {
-        request.apply_ui_locales(app, asked.request.ui_locales.as_deref());
+    let shown = match &outcome {
+        AuthorizeOutcome::SignIn(asked) => asked.request.authorization(),
+        AuthorizeOutcome::Consent(asked, _) | AuthorizeOutcome::Confirm(asked, _) => {
+            Some(&asked.request)
+        }
+        AuthorizeOutcome::Page { .. } | AuthorizeOutcome::Client(_) => None,
+    };
+    if let Some(shown) = shown {
+        request.apply_ui_locales(app, shown.ui_locales.as_deref());
     }
     match outcome {
         AuthorizeOutcome::Page { why } => Err(Failure::UntrustedRequest(why)),

@@ -1,0 +1,118 @@
+//! `/login/totp` and `/login/recovery-code`.
+
+use axum::{extract::State, response::Response};
+use flows::{
+    admission::PostedStep,
+    login::{
+        Answer, HeldCodeView, follow,
+        method::HeldMethod,
+        recovery_code,
+        refusal::{CodeRefusal, PageMessage},
+        totp,
+    },
+};
+
+use super::{
+    StepPage, cancel_or_restart,
+    code::paused_page,
+    form_token::{posted_attempt, step_form},
+    other_ways, rate_limit,
+    respond::{PostedForm, respond},
+};
+use crate::{
+    app::App,
+    http::{
+        error::Failure,
+        extract::{BrowserRequest, Form},
+        page,
+        step::{self, Step},
+    },
+    view::{HeldCodePage, StepForm, messages::PageText},
+};
+
+/// A post of either step.
+pub(in crate::http) async fn post(
+    State(app): State<App>,
+    request: BrowserRequest,
+    form: Form,
+) -> Result<Response, Failure> {
+    let step = request.step.ok_or(Failure::NotFound)?;
+    let attempt = match posted_attempt(&request, &form, step).await? {
+        Ok(attempt) => attempt,
+        Err(response) => return Ok(response),
+    };
+    let posted = PostedForm { attempt, typed: form.text("code") };
+    if let Some(rate_limited) =
+        rate_limit::reached_limit(&request, PostedStep::Second { attempt }).await?
+    {
+        let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited };
+        return respond(&app, &request, posted, answer).await;
+    }
+    let (cx, browser_context) = (&request.cx, &request.browser_context);
+    let answer = match cancel_or_restart(&request, &form, attempt).await? {
+        Some(answer) => answer,
+        None if form.text("follow") == "session" => {
+            follow::continue_with_session(cx, browser_context, attempt).await?
+        }
+        None if step.path == step::TOTP.path => {
+            totp::post(cx, browser_context, attempt, posted.typed).await?
+        }
+        None => recovery_code::post(cx, browser_context, attempt, posted.typed).await?,
+    };
+    respond(&app, &request, posted, answer).await
+}
+
+/// The page, with the code as it was typed.
+pub(super) fn render(
+    app: &App,
+    request: &BrowserRequest,
+    shown: &StepPage<'_>,
+    view: HeldCodeView,
+    message: Option<PageMessage<CodeRefusal>>,
+) -> Result<Response, Failure> {
+    let form = step_form(request, step_of(view.method), shown);
+    let text = request.page_text(app);
+    if let Some(until) = view.paused_until {
+        return page::render_form(&paused_page(&text, form, until), request);
+    }
+    let typed = if view.method == HeldMethod::TOTP { &shown.posted.typed } else { "" };
+    page::render_form(&held_code_page(&text, form, view, typed, message), request)
+}
+
+fn step_of(method: HeldMethod) -> &'static Step {
+    if method == HeldMethod::TOTP { &step::TOTP } else { &step::RECOVERY_CODE }
+}
+
+/// What the page says and offers.
+pub(super) fn held_code_page<'a>(
+    text: &PageText<'a>,
+    form: StepForm<'a>,
+    view: HeldCodeView,
+    code: &'a str,
+    message: Option<PageMessage<CodeRefusal>>,
+) -> HeldCodePage<'a> {
+    let l = text.f.l;
+    let is_numeric = view.method == HeldMethod::TOTP;
+    let brand = ("brand", text.f.brand.into());
+    let (title, lede, label, hint) = if is_numeric {
+        ("totp-title", l.tr("totp-lede", &[brand]), "code-label", "totp-hint")
+    } else {
+        let lede = l.t("recovery-code-lede").to_owned();
+        ("recovery-code-title", lede, "recovery-code-label", "recovery-code-hint")
+    };
+    HeldCodePage {
+        other_ways: view.has_other_ways.then(|| other_ways::address(form.attempt)),
+        form,
+        problems: message
+            .map(|message| text.held_code_problem(view.method, message))
+            .into_iter()
+            .collect(),
+        title: l.t(title),
+        lede,
+        label: l.t(label),
+        hint: l.t(hint),
+        is_numeric,
+        code,
+        f: text.f,
+    }
+}

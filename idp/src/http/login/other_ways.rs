@@ -1,0 +1,106 @@
+//! `/login/other-ways`: the methods of the second step that a person has, after the first is proven.
+
+use axum::{extract::State, response::Response};
+use flows::{
+    admission::PostedStep,
+    login::{
+        Answer,
+        method::{HeldMethod, Method},
+        other_ways::{self, OtherWays},
+    },
+};
+
+use super::{
+    cancel_or_restart,
+    form_token::{attempt_form, posted_attempt},
+    rate_limit, redirect_to_due_step,
+    respond::{PostedForm, respond},
+};
+use crate::{
+    app::App,
+    http::{
+        error::Failure,
+        extract::{BrowserRequest, Form, Query},
+        page, step,
+        step::Step,
+    },
+    view::{Frame, MethodChoice, OtherWaysPage, StepForm},
+};
+
+/// The address of the page for an attempt.
+pub(super) fn address(attempt: &str) -> String {
+    step::OTHER_WAYS.address(attempt, None)
+}
+
+pub(in crate::http) async fn get(
+    State(app): State<App>,
+    request: BrowserRequest,
+    Query(params): Query,
+) -> Result<Response, Failure> {
+    let attempt = params.get("attempt").unwrap_or_default();
+    let (cx, browser_context) = (&request.cx, &request.browser_context);
+    let Some(ways) = other_ways::list(cx, browser_context, attempt).await? else {
+        return redirect_to_due_step(&app, &request, attempt).await;
+    };
+    let form = attempt_form(&request, &step::OTHER_WAYS, attempt, None);
+    let f = Frame::of(&app.brand, request.locale);
+    page::render_form(&other_ways_page(f, form, &ways), &request)
+}
+
+pub(in crate::http) async fn post(
+    State(app): State<App>,
+    request: BrowserRequest,
+    form: Form,
+) -> Result<Response, Failure> {
+    let attempt = match posted_attempt(&request, &form, &step::OTHER_WAYS).await? {
+        Ok(attempt) => attempt,
+        Err(response) => return Ok(response),
+    };
+    let posted = PostedForm { attempt, typed: "" };
+    if let Some(rate_limited) =
+        rate_limit::reached_limit(&request, PostedStep::Second { attempt }).await?
+    {
+        let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited };
+        return respond(&app, &request, posted, answer).await;
+    }
+    let (cx, browser_context) = (&request.cx, &request.browser_context);
+    let answer = match cancel_or_restart(&request, &form, attempt).await? {
+        Some(answer) => answer,
+        None => other_ways::choose(cx, browser_context, attempt, form.text("method")).await?,
+    };
+    respond(&app, &request, posted, answer).await
+}
+
+/// What the page offers.
+pub(super) fn other_ways_page<'a>(
+    f: Frame<'a>,
+    form: StepForm<'a>,
+    ways: &OtherWays,
+) -> OtherWaysPage<'a> {
+    let methods = ways.offered.iter().map(|method| choice(f, *method, &ways.masked_address));
+    OtherWaysPage {
+        methods: methods.collect(),
+        back: step_of(ways.awaited).address(form.attempt, None),
+        form,
+        f,
+    }
+}
+
+fn choice(f: Frame<'_>, method: Method, address: &str) -> MethodChoice {
+    let address = ("address", address.into());
+    let (text, hint) = match method {
+        Method::Mailed(_) => (f.l.tr("ways-email", &[address]), "ways-email-hint"),
+        Method::Held(HeldMethod::TOTP) => (f.l.t("ways-totp").to_owned(), "ways-totp-hint"),
+        Method::Held(_) => (f.l.t("ways-recovery-code").to_owned(), "ways-recovery-code-hint"),
+    };
+    MethodChoice { name: method.name(), text, hint: f.l.t(hint) }
+}
+
+/// The page of a method.
+fn step_of(method: Method) -> &'static Step {
+    match method {
+        Method::Mailed(_) => &step::CODE,
+        Method::Held(HeldMethod::TOTP) => &step::TOTP,
+        Method::Held(_) => &step::RECOVERY_CODE,
+    }
+}
