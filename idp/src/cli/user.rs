@@ -14,9 +14,14 @@ use flows::{
         standard_claims::StandardClaims,
     },
     email::EmailAddress,
-    staff::{find, reset},
+    staff::{
+        find,
+        methods::{self, MethodRemoval},
+        reset,
+    },
 };
 use serde_json::{Value, json};
+use store::TotpAppId;
 use zeroize::Zeroizing;
 
 use super::{CommandError, CommandResult, change::ChangeArgs, data_source::DataSourceArgs, print};
@@ -69,10 +74,25 @@ pub(super) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Force a new password: all sessions and grants end, and the next sign-in requires the change.
+    /// Force a new password: all sessions and grants end, recovery codes are void, and the next sign-in requires the change.
     Reset {
         /// E-mail address.
         email: String,
+        /// Leave the person's recovery codes as they are.
+        #[arg(long)]
+        keep_recovery_codes: bool,
+        #[command(flatten)]
+        change: ChangeArgs,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an authenticator app of a person who has lost it; the person is told by mail. None is ever added.
+    RemoveMethod {
+        /// E-mail address.
+        email: String,
+        /// Its id, as `idp user show` prints it.
+        id: TotpAppId,
         #[command(flatten)]
         change: ChangeArgs,
         /// Print JSON.
@@ -127,7 +147,12 @@ impl UserCommand {
                 set(&email, *members, &change, json).await
             }
             Self::Show { email, at, json } => show(&email, &at, json).await,
-            Self::Reset { email, change, json } => force_reset(&email, &change, json).await,
+            Self::Reset { email, keep_recovery_codes, change, json } => {
+                force_reset(&email, keep_recovery_codes, &change, json).await
+            }
+            Self::RemoveMethod { email, id, change, json } => {
+                remove_method(&email, id, &change, json).await
+            }
             Self::ForgetDevices { email, change, json } => {
                 forget_devices(&email, &change, json).await
             }
@@ -247,12 +272,25 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
             })
         })
         .collect();
+    let steps = &found.second_steps;
+    let apps: Vec<_> = found
+        .apps
+        .iter()
+        .map(|app| {
+            json!({
+                "id": app.id, "method": "totp", "name": app.name, "added_at": rfc3339(app.created_at),
+                "last_used_at": rfc3339(app.last_used_at),
+            })
+        })
+        .collect();
     if json {
         print::json(&json!({
             "id": user.id, "subject": user.subject, "email": user.email, "email_verified": user.email_verified,
             "name": user.name, "language": user.language, "claims": claims, "status": user.status,
             "created_at": rfc3339(user.created_at),
             "password_change_required_since": user.password_change_required_since.map(rfc3339),
+            "methods": apps, "recovery_codes": steps.recovery_codes,
+            "email_codes": steps.email_codes_off_since.is_none(),
             "events": events,
         }));
         return Ok(());
@@ -268,6 +306,14 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
         print::line(&format!("{name} {value}"));
     }
     print::line(&format!("added {}", rfc3339(user.created_at)));
+    for app in &found.apps {
+        let last = rfc3339(app.last_used_at);
+        print::line(&format!("authenticator app {}  {:?}, last used {last}", app.id, app.name));
+    }
+    print::line(&format!("recovery codes {}", steps.recovery_codes));
+    if steps.email_codes_off_since.is_some() {
+        print::line("no codes by e-mail, by the person's own choice");
+    }
     if let Some(since) = user.password_change_required_since {
         print::line(&format!("password change required since {}", rfc3339(since)));
     }
@@ -286,17 +332,56 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     Ok(())
 }
 
-async fn force_reset(email: &str, change: &ChangeArgs, json: bool) -> CommandResult {
+async fn force_reset(
+    email: &str,
+    keeps_recovery_codes: bool,
+    change: &ChangeArgs,
+    json: bool,
+) -> CommandResult {
     let authority = change.authority()?;
     let email = parse_address(email)?;
     let cx = change.open().await?.cx().await?;
-    let epoch = reset::force(&cx, &authority, &email).await?.ok_or_else(|| unknown_user(&email))?;
+    let forced = reset::force(&cx, &authority, &email, keeps_recovery_codes).await?;
+    let epoch = forced.ok_or_else(|| unknown_user(&email))?;
     if json {
         print::json(&json!({ "email": email.as_written(), "epoch": epoch }));
     } else {
         print::line(&format!(
             "{email} is signed out everywhere and will be asked for a new password."
         ));
+    }
+    Ok(())
+}
+
+async fn remove_method(
+    email: &str,
+    id: TotpAppId,
+    change: &ChangeArgs,
+    json: bool,
+) -> CommandResult {
+    let authority = change.authority()?;
+    let email = parse_address(email)?;
+    let cx = change.open().await?.cx().await?;
+    let removed = match methods::remove(&cx, &authority, &email, id).await? {
+        MethodRemoval::Removed(removed) => removed,
+        MethodRemoval::UnknownUser => return Err(unknown_user(&email)),
+        MethodRemoval::UnknownMethod => {
+            return Err(CommandError::new(format!(
+                "{email} has no method with the id {id}: `idp user show` prints the ids"
+            )));
+        }
+    };
+    if json {
+        print::json(&json!({
+            "email": email.as_written(), "id": id, "name": removed.name, "last": removed.is_last,
+        }));
+        return Ok(());
+    }
+    print::line(&format!("The authenticator app \"{}\" of {email} was removed.", removed.name));
+    if removed.is_last {
+        print::line(
+            "It was the last one: recovery codes are void, and a code by e-mail is asked for.",
+        );
     }
     Ok(())
 }

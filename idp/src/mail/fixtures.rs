@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::mail::{CATALOGUE, Category, CodeToSend, Letter, Recipient, Wording};
+use flows::mail::{CATALOGUE, Category, CodeToSend, Fact, FactValue, Letter, Recipient, Wording};
 use keys::{RootKey, RootKeys};
 use store::email_challenge::{ChallengePurpose, EmailChallenge};
 use store::{ChallengeId, Timestamp, TokenHash, UserId};
@@ -114,11 +114,20 @@ pub(crate) fn mail_contents() -> Vec<(String, Letter)> {
         .map(|(mail, wording, nth)| {
             let letter = match mail.category {
                 Category::Code => code_with(wording),
-                Category::Notice => Letter::notice(recipient(), *wording, now()),
+                Category::Notice => {
+                    let notice = Letter::notice(recipient(), *wording, now());
+                    Letter { details: details(), ..notice }
+                }
             };
             (format!("{}-{nth}", mail.kind.name), letter)
         })
         .collect()
+}
+
+/// The details that a notice may have.
+fn details() -> Vec<Fact> {
+    let text = |name, value: &str| Fact { name, value: FactValue::Text(value.to_owned()) };
+    vec![text("browser", "Firefox"), text("system", "Windows"), text("left", "8")]
 }
 
 /// The letter with a code that has this wording.

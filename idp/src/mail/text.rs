@@ -3,7 +3,6 @@
 
 use flows::mail::{Fact, FactValue, Letter};
 use keys::EmailCode;
-use store::Timestamp;
 
 use super::context::MailContext;
 use super::forbidden::first_forbidden;
@@ -115,17 +114,9 @@ impl TextWriter<'_> {
                 self.language.clock_time_with_zone(*at, &self.context.brand.time_zone)
             }
             FactValue::Length(length) => self.language.length(length.as_secs() / 60),
-            FactValue::Day(at) => self.format_day(*at),
+            FactValue::Day(at) => self.language.day(*at, &self.context.brand.time_zone),
         };
         (fact.name, value)
-    }
-
-    /// `24 November 2026`.
-    fn format_day(&self, at: Timestamp) -> String {
-        let date = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
-        let date = date.to_zoned(self.context.brand.time_zone.clone());
-        let part = |name, format| (name, date.strftime(format).to_string());
-        self.translate("mail-day", &[part("day", "%-d"), part("month", "%B"), part("year", "%Y")])
     }
 
     /// Where people find help, unless it would put a link into the mail.
