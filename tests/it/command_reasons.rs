@@ -2,6 +2,7 @@
 //! environment's.
 
 use serde_json::{Value, json};
+use store::totp_app::TotpApp;
 use tempfile::TempDir;
 use tokio::process::Command;
 use vestibule_tests::{
@@ -12,11 +13,15 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
+/// An authenticator app of the person.
+const APP: &str = "0193a5b0-0000-7000-8000-000000000001";
+
 /// Every command that changes data.
-const CHANGES: [&[&str]; 12] = [
+const CHANGES: [&[&str]; 13] = [
     &["user", "add", "tui@patients.example", "--password-stdin"],
     &["user", "reset", "mere@patients.example"],
     &["user", "forget-devices", "mere@patients.example"],
+    &["user", "remove-method", "mere@patients.example", APP],
     &["client", "add", "lab", "--profile", "web", "--redirect-uri", "https://lab.example/back"],
     &["client", "set", "portal", "--id-token-alg", "es256"],
     &["client", "rotate-secret", "portal"],
@@ -59,11 +64,33 @@ async fn data(db: &store::Db) -> (Vec<i64>, Vec<(String,)>) {
     (counts, store::Sql::q(&mut conn, clients).fetch_all().await.unwrap())
 }
 
+/// Enrols the app, which no command can do.
+async fn add_app(db: &store::Db) {
+    let mut conn = db.read().await.unwrap();
+    let (user,): (store::UserId,) =
+        store::Sql::q(&mut conn, "SELECT id FROM users").fetch_one().await.unwrap();
+    let at = store::Timestamp::from_millis(1);
+    let app = TotpApp {
+        id: APP.parse().unwrap(),
+        user_id: user,
+        name: "Phone".to_owned(),
+        sealed: vec![0; 60],
+        last_step: 0,
+        early_steps: String::new(),
+        created_at: at,
+        last_used_at: at,
+    };
+    drop(conn);
+    let added = db.write(async |tx| store::totp_app::insert(tx, &app, 1).await).await;
+    assert!(added.unwrap());
+}
+
 async fn prepare(engine: Engine, db: &TestDb) -> ServeSetup {
     let served = ServeSetup::prepare(engine, db).await;
     let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
     run(served.change_command(&add), "a walk along the river\n").await;
     served.add_portal("https://portal.example/callback").await;
+    add_app(&db.open().await).await;
     run(served.change_command(&["setting", "set", "sign_in.code_window", "25m"]), "").await;
     served
 }
@@ -88,7 +115,7 @@ async fn change_without_reason_changes_nothing(engine: Engine) {
         ("slow\nmail", "write it in one line"),
         (long.as_str(), "it has 501 characters; the maximum is 500"),
     ] {
-        let args = [CHANGES[6], &["--reason", reason]].concat();
+        let args = [CHANGES[7], &["--reason", reason]].concat();
         let (code, out, error) = run_with_status(served.command(&args), "").await;
         assert!(code == 2 && out.is_empty() && error.contains(why), "{reason:?}: {code} {error}");
     }
@@ -101,7 +128,7 @@ async fn change_without_reason_changes_nothing(engine: Engine) {
     let (said,): (i64,) = store::Sql::q(&mut conn, said).fetch_one().await.unwrap();
     // Three rows of the preparation. Each change has one row, except a rotation (two for each of three algorithms) and a
     // reseal that finds nothing to do (none).
-    assert_eq!(said, 3 + 10 + 6);
+    assert_eq!(said, 3 + 11 + 6);
 }
 
 /// The subcommands that a command's help lists.

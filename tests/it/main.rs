@@ -35,6 +35,7 @@ mod restore;
 mod retention;
 mod routes;
 mod schema_diagram;
+mod second_steps;
 mod single_instance_lease;
 mod statement_counts;
 mod tabs;

@@ -35,7 +35,7 @@ const EMAIL: &str = "mere@patients.example";
 const PASSWORD: &str = "a walk along the river";
 
 /// The Python of the environment into which `scripts/prepare` installed the library.
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let python = vestibule_tests::workspace_root().join("target/tools/python/bin/python");
     assert!(python.exists(), "scripts/prepare installs the Python client library");
     python

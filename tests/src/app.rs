@@ -365,7 +365,7 @@ impl TestApp {
     /// Forces a reset.
     pub async fn force_reset(&self, patient: &Patient) {
         let email = EmailAddress::parse(&patient.email).expect("an address");
-        reset::force(&self.cx(), &test_actor(), &email)
+        reset::force(&self.cx(), &test_actor(), &email, false)
             .await
             .expect("no failure")
             .expect("a person");

@@ -7,6 +7,7 @@ use flows::change_authority::ChangeAuthority;
 pub mod aged_data;
 pub mod app;
 pub mod attacks;
+pub mod authenticator_app;
 pub mod backup;
 pub mod blocking_tx;
 pub mod client;

@@ -59,6 +59,20 @@ impl Response {
         attribute(*links.first().expect("a switch"), "href")
     }
 
+    /// The address of a link.
+    pub fn link(&self, selector: &str) -> Option<String> {
+        let document = self.document();
+        let links = select_all(document.root_element(), selector);
+        links.first().map(|link| attribute(*link, "href"))
+    }
+
+    /// The texts of all elements of a kind.
+    pub fn texts(&self, selector: &str) -> Vec<String> {
+        let document = self.document();
+        let found = select_all(document.root_element(), selector);
+        found.into_iter().map(|element| element.text().collect()).collect()
+    }
+
     /// The first form of the page.
     pub fn form(&self) -> Form {
         let first = self.forms().into_iter().next();

@@ -6,6 +6,7 @@
 
 mod page_list;
 mod refusals;
+mod second_steps;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -25,6 +26,9 @@ use crate::keyboard::{CALLBACK, register_client};
 
 const DARK: [(&str, &str); 1] = [("prefers-color-scheme", "dark")];
 const FORCED_COLORS: [(&str, &str); 1] = [("forced-colors", "active")];
+
+/// Pages without a form.
+const MESSAGE_PAGES: [&str; 5] = ["failure-", "still", "signed-out", "return", "sheet"];
 
 /// Width, height, and whether it is a phone.
 const SCREENS: [(u32, u32, bool); 2] = [(1280, 900, false), (390, 844, true)];
@@ -107,8 +111,7 @@ impl Walk<'_> {
         assert_eq!(lang, self.language, "{page}");
         // Message pages have no form, and every other page has one; so no page is taken for another.
         let form: bool = self.tab.evaluate("document.querySelector('main form') !== null").await;
-        let says =
-            ["failure-", "still", "signed-out", "return"].iter().any(|name| page.starts_with(name));
+        let says = MESSAGE_PAGES.iter().any(|name| page.starts_with(name));
         assert!(form != says, "{page} is another page: {}", self.tab.text().await);
         wrong.extend(self.tab.problems().await);
         assert!(wrong.is_empty(), "{page} ({}):\n{}", self.language, wrong.join("\n"));
@@ -392,15 +395,23 @@ async fn walk_failures(language: &str) -> Vec<String> {
     walk.seen
 }
 
-/// Four walks at a time, each with a provider and a browser of its own: a walk mostly waits for its page.
+async fn walk_second_steps(language: &str) -> Vec<String> {
+    let ground = Ground::prepare().await;
+    let mut walk = ground.walk(language);
+    second_steps::visit_second_steps(&mut walk, &ground.portal).await;
+    walk.seen
+}
+
+/// Five walks at a time, each with a provider and a browser of its own: a walk mostly waits for its page.
 async fn walk(language: &str) {
     let walks = tokio::join!(
         Box::pin(walk_first_steps(language)),
         Box::pin(walk_later_pages(language)),
         Box::pin(walk_refusals(language)),
         Box::pin(walk_failures(language)),
+        Box::pin(walk_second_steps(language)),
     );
-    let seen = [walks.0, walks.1, walks.2, walks.3].concat();
+    let seen = [walks.0, walks.1, walks.2, walks.3, walks.4].concat();
     let missed = page_list::unvisited(&seen);
     assert!(missed.is_empty(), "pages that were not checked: {missed:?}; checked: {seen:?}");
 }

@@ -23,12 +23,14 @@ const ONE_CALLER: [(&str, &str); 9] = [
 ];
 
 /// Proofs, each with the one file that constructs it.
-const PROOFS: [(&str, &str); 12] = [
+const PROOFS: [(&str, &str); 14] = [
     ("SignIn", "flows/src/sign_in.rs"),
     ("SignInProof", "flows/src/login/machine.rs"),
     ("PasswordChecked", "flows/src/login/password.rs"),
     ("SecondChecked", "flows/src/login/second_step.rs"),
     ("EmailCodeVerifier", "flows/src/login/email_code.rs"),
+    ("TotpVerifier", "flows/src/login/totp.rs"),
+    ("RecoveryCodeVerifier", "flows/src/login/recovery_code.rs"),
     ("ResendChecked", "flows/src/login/resend.rs"),
     ("SessionChecked", "flows/src/login/follow.rs"),
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
@@ -53,7 +55,7 @@ const AUTHORITY: [(&str, &[&str]); 3] = [
 ];
 
 /// Flows that staff or an operator calls. Each takes the authority as a parameter.
-const ACTS: [(&str, &str); 11] = [
+const ACTS: [(&str, &str); 12] = [
     ("flows/src/account/create.rs", "create"),
     ("flows/src/client/registration.rs", "add"),
     ("flows/src/client/registration.rs", "edit"),
@@ -65,12 +67,16 @@ const ACTS: [(&str, &str); 11] = [
     ("flows/src/settings/change.rs", "undo"),
     ("flows/src/signing_keys/rotate.rs", "rotate"),
     ("flows/src/staff/reset.rs", "force"),
+    ("flows/src/staff/methods.rs", "remove"),
 ];
 
 /// The verifiers of the second step: which seal belongs to which method, and in which file. A verdict needs a seal, and a
 /// seal is constructed in its own file alone (`PROOFS`).
-const SEALS: [(&str, &str, &str); 1] =
-    [("EmailCodeVerifier", "MailedMethod::EMAIL_CODE", "flows/src/login/email_code.rs")];
+const SEALS: [(&str, &str, &str); 3] = [
+    ("EmailCodeVerifier", "MailedMethod::EMAIL_CODE", "flows/src/login/email_code.rs"),
+    ("RecoveryCodeVerifier", "HeldMethod::RECOVERY_CODE", "flows/src/login/recovery_code.rs"),
+    ("TotpVerifier", "HeldMethod::TOTP", "flows/src/login/totp.rs"),
+];
 
 /// Whether a file has the only place that was found.
 fn is_only_in(found: &[String], file: &str) -> bool {

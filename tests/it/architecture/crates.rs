@@ -22,7 +22,7 @@ const LEFT_OF: [(&str, &[&str]); 7] = [
 ];
 
 /// A library and the places that may name it.
-const NAMED_BY: [(&str, &[&str]); 31] = [
+const NAMED_BY: [(&str, &[&str]); 33] = [
     ("sqlx", &["store"]),
     ("redis", &["store"]),
     ("argon2", &["keys"]),
@@ -35,6 +35,8 @@ const NAMED_BY: [(&str, &[&str]); 31] = [
     ("reqwest", &["idp", "tests"]),
     // Types of metadata and claims; in the demo portal and the tests, a relying party with its HTTP client.
     ("openidconnect", &["flows", "idp/src/dev", "idp/src/fetch.rs", "tests"]),
+    ("totp-rs", &["flows"]),
+    ("qrcodegen", &["idp/src/http/account"]),
     ("opentelemetry", &["idp"]),
     ("opentelemetry-http", &["idp"]),
     ("opentelemetry-otlp", &["idp"]),

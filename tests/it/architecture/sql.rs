@@ -206,13 +206,21 @@ fn migration_runs_on_both_engines() {
     assert_none(&findings, "one migration serves both engines:");
 }
 
+/// Whether a text is in a macro of ours, and no statement by itself: it is joined to one where that is written.
+fn is_part_of_statements(before: &str, text: &str) -> bool {
+    let is_in_macro =
+        before.rfind("macro_rules!").is_some_and(|at| !before[at..].contains("\n}\n"));
+    is_in_macro && !VERBS.iter().any(|verb| text.starts_with(verb.trim_end()))
+}
+
 /// Every statement uses the builder, so that one text works on both engines; the exceptions are counted.
 #[test]
 fn statement_goes_through_builder() {
     let mut found: Vec<(String, String, usize)> = Vec::new();
     for source in sources().iter().filter(|source| source.krate() == "store") {
-        for (fact, _) in statements(source) {
-            if source.text[..fact.at.start].trim_end().ends_with(".q(") {
+        for (fact, text) in statements(source) {
+            let before = &source.text[..fact.at.start];
+            if before.trim_end().ends_with(".q(") || is_part_of_statements(before, &text) {
                 continue;
             }
             let function = &fact.function;

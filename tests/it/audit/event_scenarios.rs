@@ -29,6 +29,7 @@ pub(super) async fn record_every_event(engine: Engine) -> TestApp {
     let site = EventScenario::prepare(app, served).await;
     site.sign_in_and_out().await;
     site.cancel_attempts().await;
+    site.use_second_steps().await;
     site.answer_consent().await;
     site.reset_password().await;
     site.refuse_mail().await;
@@ -48,6 +49,29 @@ struct EventScenario {
 }
 
 impl EventScenario {
+    /// An app and recovery codes: enrolled, used to sign in, and removed.
+    async fn use_second_steps(&self) {
+        let (app, mere) = (&self.app, &self.mere);
+        let owner = app.browser();
+        let (generator, codes) = owner.enroll(app, mere).await;
+        app.clock.advance(Duration::from_secs(90));
+        for proof in [generator.code(app), codes[0].clone()] {
+            let browser = app.browser();
+            let (start, _) = browser.open_sign_in_page(&self.portal).await;
+            let mut page = browser.submit_password(&start, mere).await;
+            if proof.contains('-') {
+                page = browser.choose_method(&page, "recovery_code").await;
+            }
+            browser.submit_code(&page, &proof).await;
+        }
+        let page = owner.get("/account").await;
+        owner.follow(owner.post(&page.form(), "email-off").await).await;
+        let page = owner.get("/account/authenticator-apps").await;
+        let [rename, remove] = &page.forms()[..2] else { panic!("two forms for an app") };
+        owner.follow(owner.post(&rename.clone().with("name", "Old phone"), "rename").await).await;
+        owner.follow(owner.post(remove, "remove").await).await;
+    }
+
     async fn prepare(app: TestApp, served: ServeSetup) -> Self {
         let portal = served.add_portal("https://portal.example/callback").await;
         let email = "mere@patients.example".to_owned();

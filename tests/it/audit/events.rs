@@ -43,23 +43,30 @@ impl Presence {
 /// detail.
 const fn fields(event: Event) -> (&'static [&'static str], Presence, Presence, Presence) {
     match event {
-        Event::PasswordChecked | Event::SequenceFailed | Event::AttemptCancelled => {
-            (&["person"], WhenKnown, Always, Always)
+        Event::SequenceFailed | Event::AttemptCancelled => (&["person"], WhenKnown, Always, Always),
+        Event::PasswordChecked => (&["person"], WhenKnown, WhenKnown, Always),
+        // A person who signs in to a page of their account comes from no client.
+        Event::CodeChecked | Event::CodeRequested | Event::SignedIn => {
+            (&["person"], Always, WhenKnown, Always)
         }
-        Event::CodeChecked
-        | Event::CodeRequested
-        | Event::SignedIn
+        Event::MethodAdded
+        | Event::MethodRenamed
+        | Event::MethodRemoved
+        | Event::RecoveryCodesMade => (&["person"], Always, Never, Always),
+        Event::TotpChecked
+        | Event::RecoveryCodeChecked
         | Event::ConsentGiven
         | Event::ConsentRefused
         | Event::CodeIssued
         | Event::PasswordChanged => (&["person"], Always, Always, Always),
-        Event::CodeAccepted => (&["system"], Always, Always, Always),
+        Event::CodeAccepted => (&["system"], Always, WhenKnown, Always),
         Event::MailFailed => (&["system"], Always, WhenKnown, WhenKnown),
         Event::TokensIssued | Event::CodeReused => (&["client"], Always, Always, Always),
         Event::TokenRefused => (&["client"], WhenKnown, Always, Always),
         Event::NetworkLimited => (&["person", "client"], WhenKnown, WhenKnown, Always),
         Event::SignedOut => (&["person"], Always, WhenKnown, Always),
-        Event::UserAdded | Event::UserChanged | Event::ResetForced | Event::DevicesForgotten => {
+        Event::UserChanged => (&["cli", "person"], Always, Never, WhenKnown),
+        Event::UserAdded | Event::ResetForced | Event::DevicesForgotten => {
             (&["cli"], Always, Never, Never)
         }
         Event::ClientAdded | Event::ClientRemoved => (&["cli"], Never, Always, Never),

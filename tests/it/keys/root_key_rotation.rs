@@ -12,6 +12,7 @@ use flows::root_keys;
 use tokio::sync::RwLock;
 use vestibule_tests::{
     app::{Patient, Replica, ReplicaOptions, TestApp},
+    authenticator_app::AuthenticatorApp,
     client::{Client, PendingRequest},
     db::Engine,
     http::{HttpBrowser, Response},
@@ -183,6 +184,35 @@ async fn hold_lease(pair: &ReplicaPair) {
     db.write(async |tx| store::Sql::q(tx, lease).bind(until).execute().await).await.unwrap();
 }
 
+/// A person with an authenticator app and recovery codes.
+struct Enrolled {
+    patient: Patient,
+    generator: AuthenticatorApp,
+    codes: Vec<String>,
+}
+
+impl Enrolled {
+    async fn make(app: &TestApp) -> Self {
+        let patient = app.patient("Enrolled").await;
+        let (generator, codes) = app.browser().enroll(app, &patient).await;
+        Self { patient, generator, codes }
+    }
+
+    /// The secret of the app was sealed again, and the printed codes outlive the file of their root key.
+    async fn assert_works(&self, app: &TestApp, client: &Client) {
+        for proof in [self.generator.code_ahead(app, 30), self.codes[0].clone()] {
+            let browser = app.browser();
+            let (start, _) = browser.open_sign_in_page(client).await;
+            let mut page = browser.submit_password(&start, &self.patient).await;
+            if proof.contains('-') {
+                page = browser.choose_method(&page, "recovery_code").await;
+            }
+            let landed = browser.submit_code(&page, &proof).await;
+            assert!(landed.location().is_some(), "{}", landed.text());
+        }
+    }
+}
+
 #[apply(both_engines)]
 async fn root_key_replacement_interrupts_nothing(engine: Engine) {
     let (site, client) = start(engine).await;
@@ -199,6 +229,7 @@ async fn root_key_replacement_interrupts_nothing(engine: Engine) {
         wrong_password(&site, &client, &guessed).await;
     }
     let (home, known) = known_browser(&site, &client).await;
+    let enrolled = Enrolled::make(&site.read().await.app).await;
     load.each_person_twice().await;
     roll_out(&site, &[("test", 7), ("next", 8)]).await;
     load.each_person_twice().await;
@@ -259,6 +290,7 @@ async fn root_key_replacement_interrupts_nothing(engine: Engine) {
         paused.text()
     );
     guard.app.browser().sign_in(&guard.app, &client, &another).await;
+    enrolled.assert_works(&guard.app, &client).await;
     drop(guard);
     assert_still_known(&site, &client, (&home, &known)).await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{Sql, UserId};
+use store::{Sql, UserId, user::Activity};
 use vestibule_tests::{
     app::{Patient, TestApp},
     client::{Client, PendingRequest, get_userinfo},
@@ -126,9 +126,10 @@ async fn sign_in_commit_checks_account_status(engine: Engine) {
         conn.q("SELECT id, epoch FROM users").fetch_one().await.unwrap();
     drop(conn);
     let now = app.app().clock.now();
+    let seen = Activity { language: "en", second: None, at: now };
     let passes = async || -> store::Result<bool> {
         app.replica_db()
-            .write(async |tx| store::user::lock_and_touch(tx, user, epoch, "en", now).await)
+            .write(async |tx| store::user::lock_and_touch(tx, user, epoch, seen).await)
             .await
     };
     assert!(passes().await.unwrap());

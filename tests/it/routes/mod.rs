@@ -18,7 +18,7 @@ use reqwest::Method;
 use vestibule_tests::http::{HttpBrowser, Response};
 
 /// For each route, the file of `tests/it` that tests it, and a text that this file must contain.
-const SHOWN_IN: [(&str, &str, &str); 14] = [
+const SHOWN_IN: [(&str, &str, &str); 20] = [
     ("/", "routes/pages.rs", "root_leads_to_home"),
     ("/.well-known/openid-configuration", "oidc/discovery.rs", "/.well-known/openid-configuration"),
     (
@@ -35,6 +35,12 @@ const SHOWN_IN: [(&str, &str, &str); 14] = [
     ("/oauth2/userinfo", "oidc/userinfo.rs", "userinfo("),
     ("/login/password", "misuse/second_step.rs", ".submit_password("),
     ("/login/code", "misuse/codes.rs", ".code("),
+    ("/login/totp", "second_steps/authenticator_app.rs", "/login/totp"),
+    ("/login/recovery-code", "second_steps/recovery_codes.rs", "/login/recovery-code"),
+    ("/login/other-ways", "second_steps/choice.rs", "choose_method("),
+    ("/account", "second_steps/account.rs", "/account"),
+    ("/account/authenticator-apps", "second_steps/account.rs", "/account/authenticator-apps"),
+    ("/account/recovery-codes", "second_steps/account.rs", "/account/recovery-codes"),
     ("/login/new-password", "misuse/sessions.rs", "new_password"),
     ("/login/consent", "oidc/silent.rs", "consent"),
 ];
@@ -145,8 +151,8 @@ fn each_step_has_one_route() {
 /// DESIGN: no path of a sign-in step is a prefix of another.
 #[test]
 fn no_step_path_prefixes_another() {
-    for one in routes_of(&[Class::Page]) {
-        for two in routes_of(&[Class::Page]).filter(|two| two.path != one.path) {
+    for one in STEPS {
+        for two in STEPS.into_iter().filter(|two| two.path != one.path) {
             assert!(!two.path.starts_with(one.path), "{} begins with {}", two.path, one.path);
         }
     }

@@ -1,6 +1,6 @@
 //! Routes for people: the headers of every page, and forms that are posted from other sites.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use idp::http::{route::Class, routes::ROUTES};
 use reqwest::Method;
@@ -57,6 +57,24 @@ async fn steps(app: &TestApp) -> Vec<Step> {
     let form = page.form().with("code", &code);
     steps.push(Step { browser, page, form, button: "continue" });
 
+    let patient = app.patient("Moana").await;
+    let (generator, codes) = app.browser().enroll(app, &patient).await;
+    app.clock.advance(Duration::from_secs(90));
+    for (method, code) in [("totp", generator.code(app)), ("recovery_code", codes[0].clone())] {
+        let browser = app.browser();
+        let (page, _) = browser.open_sign_in_page(&portal).await;
+        let page = browser.submit_password(&page, &patient).await;
+        let page = if method == "totp" { page } else { browser.choose_method(&page, method).await };
+        let form = page.form().with("code", &code);
+        steps.push(Step { browser, page, form, button: "continue" });
+    }
+    let browser = app.browser();
+    let (page, _) = browser.open_sign_in_page(&portal).await;
+    let page = browser.submit_password(&page, &patient).await;
+    let page = browser.get(page.link("a[href^='/login/other-ways']").expect("a link")).await;
+    let form = page.form().with("method", "email_code");
+    steps.push(Step { browser, page, form, button: "continue" });
+
     let (browser, patient) = (app.browser(), app.patient("Aroha").await);
     app.force_reset(&patient).await;
     let (page, code, _) = browser.sign_in_to_code_page(app, &portal, &patient).await;
@@ -71,8 +89,9 @@ async fn steps(app: &TestApp) -> Vec<Step> {
     steps.push(Step { browser, page, form, button: "allow" });
 
     let come_to: BTreeSet<&str> = steps.iter().map(Step::path).collect();
-    let pages: BTreeSet<&str> = routes_of(&[Class::Page]).map(|route| route.path).collect();
-    assert_eq!(come_to, pages, "every page is a step of `steps`: add the new one");
+    let pages = routes_of(&[Class::Page]).filter(|route| route.step.is_some());
+    let pages: BTreeSet<&str> = pages.map(|route| route.path).collect();
+    assert_eq!(come_to, pages, "every page of a step is a step of `steps`: add the new one");
     steps
 }
 
@@ -177,6 +196,15 @@ async fn every_page_has_security_headers() {
         let answer = browser.post(&question.form(), button).await;
         assert_eq!(answer.status, 200, "{button}");
         assert_security_headers(button, &answer);
+    }
+    // The pages of an account.
+    let patient = app.patient("Rua").await;
+    let browser = app.browser();
+    browser.enroll(&app, &patient).await;
+    for route in routes_of(&[Class::Page]).filter(|route| route.step.is_none()) {
+        let page = browser.get(route.path).await;
+        assert!(page.has_field("form"), "{}: {}", route.path, page.text());
+        assert_security_headers(route.path, &page);
     }
     // Without any session or attempt, with every method.
     for route in ROUTES.iter().filter(|route| route.class.is_for_people()) {

@@ -263,7 +263,8 @@ async fn posts_over_network_limit_are_429(engine: Engine) {
         let rows = app.audit_outcomes("network.limited").await;
         assert_eq!(rows, vec!["refused"; minute + 1], "{}", route.path);
         // Only posts of pages are limited: pages open, clients get answers.
-        assert_eq!(browser.get(route.path).await.status, 400, "{}", route.path);
+        let opened = if route.step.is_some() { 400 } else { 200 };
+        assert_eq!(browser.get(route.path).await.status, opened, "{}", route.path);
         assert_eq!(post(&browser, "/oauth2/token", &[], &[]).await.status, 401);
     }
     app.clock.advance(std::time::Duration::from_mins(1));

@@ -175,7 +175,7 @@ pub(super) fn authorize(ground: &FuzzContext, input: &[u8]) {
             assert_redirects_to_client(ground, request, &to.location);
         }
         (Ok((request, _)), AuthorizeOutcome::SignIn(asked)) => {
-            assert_eq!(*request, asked.request);
+            assert_eq!(Some(request), asked.request.authorization());
             assert_request_complete(ground, &params, request);
         }
         (checked, outcome) => panic!("{checked:?} is answered by {outcome:?}"),

@@ -51,8 +51,9 @@ impl GenuineTexts {
         let cx = app.cx();
         let params = Params::new(PendingRequest::new(portal).params(&[]));
         let (request, _) = request::check(&cx, &params).expect("a good request");
-        let attempt = attempt::seal(&cx, &owner_context().browser, Purpose::SignIn, &request)
-            .expect("it is sealed");
+        let attempt =
+            attempt::seal(&cx, &owner_context().browser, Purpose::SignIn, &request.into())
+                .expect("it is sealed");
         let posted = authorize::post(&cx, &params).expect("no failure").expect("a good request");
         let (patient, mut tokens) = (app.patient("Mere").await, Vec::new());
         for algorithm in Algorithm::ALL {

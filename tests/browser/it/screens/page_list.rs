@@ -18,9 +18,11 @@ fn page_names(page: &str, list: &str) -> Vec<String> {
 
 /// The names of all pages, as the walk uses them.
 fn all_pages() -> Vec<String> {
-    let (views, page) = (source("idp/src/view/mod.rs"), source("idp/src/http/page.rs"));
+    let views = ["idp/src/view/mod.rs", "idp/src/view/account.rs"].map(source).concat();
+    let page = source("idp/src/http/page.rs");
     let templates = quoted(&views, "#[template(path = \"").into_iter();
     let templates = templates.filter_map(|path| path.strip_suffix(".html"));
+    let templates = templates.map(|path| path.trim_start_matches("account/"));
     let own = templates.filter(|name| !["notice", "failure"].contains(name));
     let mut all: Vec<String> = own.map(|name| name.replace('_', "-")).collect();
     all.extend(page_names(&page, "NOTICES"));
