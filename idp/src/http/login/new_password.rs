@@ -1,10 +1,7 @@
 //! `/login/new-password`.
 
 use axum::{extract::State, response::Response};
-use flows::{
-    admission::PostedStep,
-    login::{self, Answer},
-};
+use flows::{admission::PostedStep, login};
 
 use super::{
     StepPage, cancel_or_restart,
@@ -32,11 +29,11 @@ pub(in crate::http) async fn post(
         Err(response) => return Ok(response),
     };
     let posted = PostedForm { attempt, typed: "" };
-    if let Some(rate_limited) =
-        rate_limit::reached_limit(&request, PostedStep::AfterSecond { attempt }).await?
+    let posted_step = PostedStep::AfterSecond { attempt };
+    if let Some(limited) =
+        rate_limit::respond_if_limited(&app, &request, posted, posted_step).await?
     {
-        let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited };
-        return respond(&app, &request, posted, answer).await;
+        return Ok(limited);
     }
     let answer = if let Some(answer) = cancel_or_restart(&request, &form, attempt).await? {
         answer

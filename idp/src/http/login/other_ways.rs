@@ -4,7 +4,6 @@ use axum::{extract::State, response::Response};
 use flows::{
     admission::PostedStep,
     login::{
-        Answer,
         method::{HeldMethod, Method},
         other_ways::{self, OtherWays},
     },
@@ -57,11 +56,11 @@ pub(in crate::http) async fn post(
         Err(response) => return Ok(response),
     };
     let posted = PostedForm { attempt, typed: "" };
-    if let Some(rate_limited) =
-        rate_limit::reached_limit(&request, PostedStep::Second { attempt }).await?
+    let posted_step = PostedStep::Second { attempt };
+    if let Some(limited) =
+        rate_limit::respond_if_limited(&app, &request, posted, posted_step).await?
     {
-        let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited };
-        return respond(&app, &request, posted, answer).await;
+        return Ok(limited);
     }
     let (cx, browser_context) = (&request.cx, &request.browser_context);
     let answer = match cancel_or_restart(&request, &form, attempt).await? {
