@@ -1,23 +1,15 @@
 //! `/login/code`.
 
 use axum::{extract::State, response::Response};
-use flows::{
-    admission::PostedStep,
-    login::{
-        CodeValidity, CodeView, MailStatus, ResendTime, email_code, follow,
-        refusal::{MailedCodeRefusal, PageMessage},
-        resend,
-    },
+use flows::login::{
+    CodeValidity, CodeView, MailStatus, ResendTime, email_code, follow,
+    refusal::{MailedCodeRefusal, PageMessage},
+    resend,
 };
 
 use store::Timestamp;
 
-use super::{
-    StepPage, cancel_or_restart, client_name,
-    form_token::{posted_attempt, step_form},
-    rate_limit,
-    respond::{PostedForm, respond},
-};
+use super::{StepPage, client_name, form_token::step_form, step_post::answer_post};
 use crate::{
     app::App,
     http::{
@@ -36,29 +28,17 @@ pub(in crate::http) async fn post(
     request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let attempt = match posted_attempt(&request, &form, &step::CODE).await? {
-        Ok(attempt) => attempt,
-        Err(response) => return Ok(response),
-    };
-    let posted = PostedForm { attempt, typed: form.text("code") };
-    let posted_step = PostedStep::Second { attempt };
-    if let Some(limited) =
-        rate_limit::respond_if_limited(&app, &request, posted, posted_step).await?
-    {
-        return Ok(limited);
-    }
-    let (cx, browser_context) = (&request.cx, &request.browser_context);
-    let answer = match cancel_or_restart(&request, &form, attempt).await? {
-        Some(answer) => answer,
-        None if form.text("action") == "resend" => {
-            resend::resend(cx, browser_context, attempt).await?
+    let (cx, browser_context, typed) = (&request.cx, &request.browser_context, form.text("code"));
+    answer_post(&app, &request, &form, (&step::CODE, typed), async |attempt| {
+        if form.text("action") == "resend" {
+            resend::resend(cx, browser_context, attempt).await
+        } else if form.text("follow") == "session" {
+            follow::continue_with_session(cx, browser_context, attempt).await
+        } else {
+            email_code::post(cx, browser_context, attempt, typed).await
         }
-        None if form.text("follow") == "session" => {
-            follow::continue_with_session(cx, browser_context, attempt).await?
-        }
-        None => email_code::post(cx, browser_context, attempt, posted.typed).await?,
-    };
-    respond(&app, &request, posted, answer).await
+    })
+    .await
 }
 
 /// The page, with the code as it was typed.

@@ -1,23 +1,16 @@
 //! `/login/totp` and `/login/recovery-code`.
 
 use axum::{extract::State, response::Response};
-use flows::{
-    admission::PostedStep,
-    login::{
-        HeldCodeView, follow,
-        method::HeldMethod,
-        recovery_code,
-        refusal::{CodeRefusal, PageMessage},
-        totp,
-    },
+use flows::login::{
+    HeldCodeView, follow,
+    method::HeldMethod,
+    recovery_code,
+    refusal::{CodeRefusal, PageMessage},
+    totp,
 };
 
 use super::{
-    StepPage, cancel_or_restart,
-    code::paused_page,
-    form_token::{posted_attempt, step_form},
-    other_ways, rate_limit,
-    respond::{PostedForm, respond},
+    StepPage, code::paused_page, form_token::step_form, other_ways, step_post::answer_post,
 };
 use crate::{
     app::App,
@@ -37,29 +30,20 @@ pub(in crate::http) async fn post(
     form: Form,
 ) -> Result<Response, Failure> {
     let step = request.step.ok_or(Failure::NotFound)?;
-    let attempt = match posted_attempt(&request, &form, step).await? {
-        Ok(attempt) => attempt,
-        Err(response) => return Ok(response),
-    };
-    let posted = PostedForm { attempt, typed: form.text("code") };
-    let posted_step = PostedStep::Second { attempt };
-    if let Some(limited) =
-        rate_limit::respond_if_limited(&app, &request, posted, posted_step).await?
-    {
-        return Ok(limited);
-    }
-    let (cx, browser_context) = (&request.cx, &request.browser_context);
-    let answer = match cancel_or_restart(&request, &form, attempt).await? {
-        Some(answer) => answer,
-        None if form.text("follow") == "session" => {
-            follow::continue_with_session(cx, browser_context, attempt).await?
+    let (cx, browser_context, typed) = (&request.cx, &request.browser_context, form.text("code"));
+    let is_totp = step.path == step::TOTP.path;
+    // Like a password, a recovery code is never put back: it is good for longer than the page.
+    let kept = if is_totp { typed } else { "" };
+    answer_post(&app, &request, &form, (step, kept), async |attempt| {
+        if form.text("follow") == "session" {
+            follow::continue_with_session(cx, browser_context, attempt).await
+        } else if is_totp {
+            totp::post(cx, browser_context, attempt, typed).await
+        } else {
+            recovery_code::post(cx, browser_context, attempt, typed).await
         }
-        None if step.path == step::TOTP.path => {
-            totp::post(cx, browser_context, attempt, posted.typed).await?
-        }
-        None => recovery_code::post(cx, browser_context, attempt, posted.typed).await?,
-    };
-    respond(&app, &request, posted, answer).await
+    })
+    .await
 }
 
 /// The page, with the code as it was typed.

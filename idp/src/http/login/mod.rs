@@ -14,6 +14,7 @@ mod rate_limit;
 mod redirect;
 mod respond;
 pub(super) mod return_page;
+mod step_post;
 mod unavailable;
 
 #[cfg(test)]

@@ -1,14 +1,9 @@
 //! `/login/new-password`.
 
 use axum::{extract::State, response::Response};
-use flows::{admission::PostedStep, login};
+use flows::login;
 
-use super::{
-    StepPage, cancel_or_restart,
-    form_token::{posted_attempt, step_form},
-    rate_limit,
-    respond::{PostedForm, respond},
-};
+use super::{StepPage, form_token::step_form, step_post::answer_post};
 use crate::{
     app::App,
     http::{
@@ -24,24 +19,12 @@ pub(in crate::http) async fn post(
     request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let attempt = match posted_attempt(&request, &form, &step::NEW_PASSWORD).await? {
-        Ok(attempt) => attempt,
-        Err(response) => return Ok(response),
-    };
-    let posted = PostedForm { attempt, typed: "" };
-    let posted_step = PostedStep::AfterSecond { attempt };
-    if let Some(limited) =
-        rate_limit::respond_if_limited(&app, &request, posted, posted_step).await?
-    {
-        return Ok(limited);
-    }
-    let answer = if let Some(answer) = cancel_or_restart(&request, &form, attempt).await? {
-        answer
-    } else {
-        let (cx, browser_context) = (&request.cx, &request.browser_context);
-        login::new_password::post(cx, browser_context, attempt, form.text("new_password")).await?
-    };
-    respond(&app, &request, posted, answer).await
+    let (cx, browser_context) = (&request.cx, &request.browser_context);
+    answer_post(&app, &request, &form, (&step::NEW_PASSWORD, ""), async |attempt| {
+        let typed = form.text("new_password");
+        login::new_password::post(cx, browser_context, attempt, typed).await
+    })
+    .await
 }
 
 /// The page; a new password is never put back into it.

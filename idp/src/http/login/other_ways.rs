@@ -1,20 +1,12 @@
 //! `/login/other-ways`: the methods of the second step that a person has, after the first is proven.
 
 use axum::{extract::State, response::Response};
-use flows::{
-    admission::PostedStep,
-    login::{
-        method::{HeldMethod, Method},
-        other_ways::{self, OtherWays},
-    },
+use flows::login::{
+    method::{HeldMethod, Method},
+    other_ways::{self, OtherWays},
 };
 
-use super::{
-    cancel_or_restart,
-    form_token::{attempt_form, posted_attempt},
-    rate_limit, redirect_to_due_step,
-    respond::{PostedForm, respond},
-};
+use super::{form_token::attempt_form, redirect_to_due_step, step_post::answer_post};
 use crate::{
     app::App,
     http::{
@@ -51,23 +43,11 @@ pub(in crate::http) async fn post(
     request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let attempt = match posted_attempt(&request, &form, &step::OTHER_WAYS).await? {
-        Ok(attempt) => attempt,
-        Err(response) => return Ok(response),
-    };
-    let posted = PostedForm { attempt, typed: "" };
-    let posted_step = PostedStep::Second { attempt };
-    if let Some(limited) =
-        rate_limit::respond_if_limited(&app, &request, posted, posted_step).await?
-    {
-        return Ok(limited);
-    }
     let (cx, browser_context) = (&request.cx, &request.browser_context);
-    let answer = match cancel_or_restart(&request, &form, attempt).await? {
-        Some(answer) => answer,
-        None => other_ways::choose(cx, browser_context, attempt, form.text("method")).await?,
-    };
-    respond(&app, &request, posted, answer).await
+    answer_post(&app, &request, &form, (&step::OTHER_WAYS, ""), async |attempt| {
+        other_ways::choose(cx, browser_context, attempt, form.text("method")).await
+    })
+    .await
 }
 
 /// What the page offers.
