@@ -28,3 +28,8 @@ CREATE INDEX recovery_codes_user ON recovery_codes (user_id);
 ALTER TABLE users ADD COLUMN last_second TEXT;
 -- Since when the person wants no codes by e-mail.
 ALTER TABLE users ADD COLUMN email_codes_off_since BIGINT;
+-- When methods were last added, removed or chosen, and the session that did it: none if it was done on request of staff.
+ALTER TABLE users ADD COLUMN methods_changed_at BIGINT;
+ALTER TABLE users ADD COLUMN methods_changed_by UUID;
+-- When a method was last removed.
+ALTER TABLE users ADD COLUMN method_removed_at BIGINT;

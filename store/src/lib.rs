@@ -28,6 +28,7 @@ pub mod recovery_code;
 pub mod revision;
 pub mod root_key;
 pub mod sealed;
+pub mod second_steps;
 pub mod session;
 pub mod sign_in;
 pub mod signing_key;

@@ -34,14 +34,10 @@ pub async fn of_user(sql: &mut impl Sql, user: UserId) -> Result<Vec<TotpApp>> {
         .await
 }
 
-/// Adds an app while its owner has fewer than `limit`; false when they have, or when this one was added before. The caller
-/// holds the lock of the owner's row.
-pub async fn insert(sql: &mut impl Sql, app: &TotpApp, limit: i64) -> Result<bool> {
-    let rows = sql
-        .q("INSERT INTO totp_apps (id, user_id, name, sealed, last_step, early_steps, created_at, last_used_at)
-            SELECT $1, $2, $3, $4, $5, $6, $7, $8
-            WHERE (SELECT COUNT(*) FROM totp_apps WHERE user_id = $2) < $9
-            ON CONFLICT (id) DO NOTHING")
+/// Adds an app. The caller holds the lock of the owner's row, and has counted.
+pub async fn insert(sql: &mut impl Sql, app: &TotpApp) -> Result<()> {
+    sql.q("INSERT INTO totp_apps (id, user_id, name, sealed, last_step, early_steps, created_at, last_used_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(app.id)
         .bind(app.user_id)
         .bind(&app.name)
@@ -50,10 +46,9 @@ pub async fn insert(sql: &mut impl Sql, app: &TotpApp, limit: i64) -> Result<boo
         .bind(&app.early_steps)
         .bind(app.created_at)
         .bind(app.last_used_at)
-        .bind(limit)
         .execute()
         .await?;
-    Ok(rows == 1)
+    Ok(())
 }
 
 /// Uses the code of a time step up; false when that or a later one was used before, or was refused as early.

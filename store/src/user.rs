@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     Result, Sql, Timestamp, UserId,
     left_join::{LeftJoined, OptionalRow},
+    second_steps::SecondSteps,
     throttle::ThrottleKind,
 };
 
@@ -96,31 +97,13 @@ pub struct UserWithPassword {
     pub second_steps: SecondSteps,
 }
 
-/// What a person can prove the second step with, beside a code by e-mail, and what they prefer.
-#[derive(Clone, Debug, Default, FromRow)]
-pub struct SecondSteps {
-    /// How many authenticator apps are enrolled.
-    pub totp_apps: i64,
-    /// When the oldest of them was.
-    pub first_app_at: Option<Timestamp>,
-    /// How many recovery codes are not used.
-    pub recovery_codes: i64,
-    /// The method that was used last, by its name in `sign_ins.second`.
-    pub last_second: Option<String>,
-    /// Since when the person wants no codes by e-mail.
-    pub email_codes_off_since: Option<Timestamp>,
-}
-
 /// Columns of [`UserWithPassword`].
 macro_rules! with_password_columns {
     () => {
         concat!(
             $crate::user::user_columns!(),
-            ", passwords.phc, passwords.version AS password_version, users.last_second, users.email_codes_off_since, \
-             (SELECT COUNT(*) FROM totp_apps WHERE totp_apps.user_id = users.id) AS totp_apps, \
-             (SELECT MIN(totp_apps.created_at) FROM totp_apps WHERE totp_apps.user_id = users.id) AS first_app_at, \
-             (SELECT COUNT(*) FROM recovery_codes WHERE recovery_codes.user_id = users.id \
-              AND recovery_codes.used_at IS NULL) AS recovery_codes"
+            ", passwords.phc, passwords.version AS password_version, ",
+            $crate::second_steps::second_steps_columns!()
         )
     };
 }
@@ -289,20 +272,6 @@ pub async fn clear_required_password_change(
     sql.q("UPDATE users SET password_change_required_since = NULL, updated_at = $2 WHERE id = $1")
         .bind(id)
         .bind(now)
-        .execute()
-        .await?;
-    Ok(())
-}
-
-/// Records since when a person wants no codes by e-mail; none if they want them.
-pub async fn set_email_codes(
-    sql: &mut impl Sql,
-    id: UserId,
-    off_since: Option<Timestamp>,
-) -> Result<()> {
-    sql.q("UPDATE users SET email_codes_off_since = $2 WHERE id = $1")
-        .bind(id)
-        .bind(off_since)
         .execute()
         .await?;
     Ok(())

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use store::{
-    Timestamp, Tx,
+    SessionId, Timestamp, Tx,
+    second_steps::{self, MethodsChange, SecondSteps},
     session::LiveSession,
     user::{self, Activity, UserWithPassword},
 };
@@ -44,11 +45,28 @@ pub async fn open(cx: &Cx, browser_context: &BrowserContext) -> Result<Option<Ac
     if session::is_touch_due(cx, &session) {
         cx.db.write(async |tx| session::touch(cx, tx, &session).await).await?;
     }
-    let sign_in = SignIn::of_session(&session);
-    let is_recent = cx.now.since(sign_in.auth_time()) <= FRESH_FOR;
-    let strongest = strongest_at(&person, sign_in.auth_time());
-    let is_fresh = is_recent && sign_in.assurance().level() >= strongest.level();
+    let is_fresh = is_fresh(cx, &session, &person.second_steps);
     Ok(Some(AccountAccess { session, person, is_fresh }))
+}
+
+/// Whether both steps were proven a moment ago, at the strongest level that the account has. What another session has
+/// changed since counts as unknown to this one.
+fn is_fresh(cx: &Cx, session: &LiveSession, steps: &SecondSteps) -> bool {
+    let sign_in = SignIn::of_session(session);
+    let at = sign_in.auth_time();
+    cx.now.since(at) <= FRESH_FOR
+        && !is_changed_elsewhere(steps, session.id, at)
+        && sign_in.assurance().level() >= strongest_at(steps, at).level()
+}
+
+/// Whether methods were changed since a moment, and not by this session.
+pub(super) fn is_changed_elsewhere(
+    steps: &SecondSteps,
+    session: SessionId,
+    since: Timestamp,
+) -> bool {
+    steps.methods_changed_at.is_some_and(|at| at >= since)
+        && steps.methods_changed_by != Some(session)
 }
 
 /// The page on which a person signs in, to come to a page of their account.
@@ -60,25 +78,50 @@ pub fn sign_in_page(
     authorize::new_sign_in_page(cx, browser_context, AttemptRequest::Page(page))
 }
 
-/// The strongest level that a person could reach with what the account had at a sign-in. What was added since, in the few
-/// minutes for which a sign-in is fresh, was added by a sign-in of that level.
-fn strongest_at(person: &UserWithPassword, at: Timestamp) -> Assurance {
-    let had_app = person.second_steps.first_app_at.is_some_and(|first| first < at);
+/// The strongest level that a person could reach with what the account had at a sign-in. What was added since was added by a
+/// sign-in of that level.
+fn strongest_at(steps: &SecondSteps, at: Timestamp) -> Assurance {
+    let had_app = steps.first_app_at.is_some_and(|first| first < at);
     if had_app { Assurance::Mfa } else { Assurance::TwoStep }
 }
 
 impl AccountAccess {
-    /// Locks the person's row until the transaction ends, or fails with a conflict when the session no longer stands for them.
+    /// Locks the person's row until the transaction ends, and reads what is there now; fails with a conflict when the session no
+    /// longer stands for the person.
     pub(super) async fn lock(
         &self,
         cx: &Cx,
         tx: &mut Tx,
         browser_context: &BrowserContext,
         second: Option<&str>,
-    ) -> Result<()> {
+    ) -> Result<SecondSteps> {
         let language = browser_context.requester.language;
         let seen = Activity { language, second, at: cx.now };
         let (id, epoch) = (self.person.user.id, self.session.epoch);
-        if user::lock_and_touch(tx, id, epoch, seen).await? { Ok(()) } else { Err(Error::Conflict) }
+        if !user::lock_and_touch(tx, id, epoch, seen).await? {
+            return Err(Error::Conflict);
+        }
+        let person = user::by_id_with_password(tx, id).await?.ok_or(Error::Conflict)?;
+        Ok(person.second_steps)
+    }
+
+    /// The same for a change that needs a fresh sign-in; none if it is not fresh.
+    pub(super) async fn lock_if_fresh(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx,
+        browser_context: &BrowserContext,
+    ) -> Result<Option<SecondSteps>> {
+        if !self.is_fresh {
+            return Ok(None);
+        }
+        let steps = self.lock(cx, tx, browser_context, None).await?;
+        Ok(is_fresh(cx, &self.session, &steps).then_some(steps))
+    }
+
+    /// Records that this session changes methods.
+    pub(super) async fn record_change(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
+        let change = MethodsChange { by: Some(self.session.id), at: cx.now, is_removal: false };
+        Ok(second_steps::record_change(tx, self.person.user.id, change).await?)
     }
 }

@@ -7,10 +7,18 @@ use std::time::Duration;
 
 use keys::RecoveryCode;
 use serde::{Deserialize, Serialize};
-use store::{SessionId, Timestamp, TotpAppId, Tx, UserId, totp_app, totp_app::TotpApp, user};
+use store::{
+    SessionId, Timestamp, TotpAppId, Tx, UserId,
+    second_steps::{self, MethodsChange, SecondSteps},
+    totp_app,
+    totp_app::TotpApp,
+};
 use zeroize::Zeroizing;
 
-use super::{access::AccountAccess, recovery_sheet};
+use super::{
+    access::{self, AccountAccess},
+    recovery_sheet,
+};
 use crate::{
     Cx, Result,
     attempt::BrowserContext,
@@ -41,10 +49,12 @@ struct SealedEnrolment {
     at: Timestamp,
 }
 
-/// An enrolment that is not finished.
+/// An enrolment of this session that is not over by its time.
 #[derive(Debug)]
 pub struct Enrolment {
     app: TotpAppId,
+    /// When it was begun.
+    at: Timestamp,
     /// The secret for the app.
     pub secret: TotpSecret,
 }
@@ -102,18 +112,33 @@ pub fn begin(cx: &Cx, access: &AccountAccess) -> Result<AppChange<String>> {
     Ok(AppChange::Done(cx.root.seal_text(&cx.rng, AAD, &plain)?))
 }
 
-/// Opens an enrolment of this session; none if it is over.
-#[must_use]
-pub fn open(cx: &Cx, access: &AccountAccess, sealed: &str) -> Option<Enrolment> {
+/// Opens an enrolment of this session, to show it; none if it is over, or was finished.
+pub async fn open(cx: &Cx, access: &AccountAccess, sealed: &str) -> Result<Option<Enrolment>> {
+    let Some(enrolment) = unseal(cx, access, sealed) else { return Ok(None) };
+    let is_open = enrolment.is_open(access, &access.person.second_steps)
+        && !list(cx, access).await?.iter().any(|known| known.id == enrolment.app);
+    Ok(is_open.then_some(enrolment))
+}
+
+fn unseal(cx: &Cx, access: &AccountAccess, sealed: &str) -> Option<Enrolment> {
     let plain = Zeroizing::new(cx.root.open_text(AAD, sealed).ok()?);
     let found: SealedEnrolment = serde_json::from_slice(&plain).ok()?;
     let is_alive = found.session == access.session.id && cx.now.since(found.at) <= ENROLMENT_FOR;
     let secret = TotpSecret::from_bytes(&Zeroizing::new(found.secret))?;
-    is_alive.then_some(Enrolment { app: found.app, secret })
+    is_alive.then_some(Enrolment { app: found.app, at: found.at, secret })
 }
 
-/// Finishes an enrolment, which a fresh sign-in began, by a code of the app, which is used up with it. Returns the person's first recovery codes, if there
-/// are none yet. The same enrolment posted twice adds one app.
+impl Enrolment {
+    /// Whether it may be finished: no other session has changed the methods since it was begun, so that it is no way around
+    /// a stronger method; and none was removed, which may have been this app.
+    fn is_open(&self, access: &AccountAccess, steps: &SecondSteps) -> bool {
+        !access::is_changed_elsewhere(steps, access.session.id, self.at)
+            && steps.method_removed_at.is_none_or(|removed| removed < self.at)
+    }
+}
+
+/// Finishes an enrolment, which a fresh sign-in began, by a code of the app, which is used up with it. Returns the person's
+/// first recovery codes, if there are none yet. The same enrolment posted twice adds one app.
 pub async fn confirm(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -121,7 +146,7 @@ pub async fn confirm(
     sealed: &str,
     (typed, name): (&str, &str),
 ) -> Result<AppChange<Option<Vec<RecoveryCode>>>> {
-    let Some(enrolment) = open(cx, access, sealed) else {
+    let Some(enrolment) = unseal(cx, access, sealed) else {
         return Ok(AppChange::Refused(AppRefusal::Over));
     };
     let name = match checked_name(name) {
@@ -142,7 +167,7 @@ pub async fn confirm(
         created_at: cx.now,
         last_used_at: cx.now,
     };
-    cx.db.write(async |tx| add(cx, tx, browser_context, access, &app).await).await
+    cx.db.write(async |tx| add(cx, tx, browser_context, access, (&enrolment, &app)).await).await
 }
 
 /// The time step of a typed code. Nothing is charged: the person has the secret.
@@ -159,25 +184,26 @@ async fn add(
     tx: &mut Tx,
     browser_context: &BrowserContext,
     access: &AccountAccess,
-    app: &TotpApp,
+    (enrolment, app): (&Enrolment, &TotpApp),
 ) -> Result<AppChange<Option<Vec<RecoveryCode>>>> {
-    access.lock(cx, tx, browser_context, Some(METHOD.name())).await?;
-    let limit = cx.settings.totp_apps;
-    if !totp_app::insert(tx, app, limit).await? {
-        let apps = totp_app::of_user(tx, app.user_id).await?;
-        let is_there = apps.iter().any(|known| known.id == app.id);
-        return Ok(if is_there {
-            AppChange::Done(None)
-        } else {
-            AppChange::Refused(AppRefusal::TooMany(limit))
-        });
+    let steps = access.lock(cx, tx, browser_context, Some(METHOD.name())).await?;
+    if totp_app::of_user(tx, app.user_id).await?.iter().any(|known| known.id == app.id) {
+        return Ok(AppChange::Done(None));
     }
+    if !enrolment.is_open(access, &steps) {
+        return Ok(AppChange::Refused(AppRefusal::Over));
+    }
+    let limit = cx.settings.totp_apps;
+    if steps.totp_apps >= limit {
+        return Ok(AppChange::Refused(AppRefusal::TooMany(limit)));
+    }
+    totp_app::insert(tx, app).await?;
+    access.record_change(cx, tx).await?;
     let added = event::MethodAdded { method: METHOD.name(), id: app.id.to_string() };
     audit::record(cx, tx, AuditEntry::done(added).user(app.user_id)).await?;
     let made_with = browser_context.requester.user_agent.as_deref();
     tell(cx, tx, app.user_id, (MethodChange::AppAdded, made_with)).await?;
-    let sheet = store::recovery_code::of_user(tx, app.user_id).await?;
-    if sheet.iter().any(|code| code.used_at.is_none()) {
+    if steps.recovery_codes > 0 {
         return Ok(AppChange::Done(None));
     }
     Ok(AppChange::Done(Some(recovery_sheet::replace(cx, tx, app.user_id).await?)))
@@ -196,16 +222,15 @@ pub async fn rename(
     app: TotpAppId,
     name: &str,
 ) -> Result<AppChange<()>> {
-    if !access.is_fresh {
-        return Ok(AppChange::SignInFirst);
-    }
     let name = match checked_name(name) {
         Ok(name) => name,
         Err(refusal) => return Ok(AppChange::Refused(refusal)),
     };
     cx.db
         .write(async |tx| {
-            access.lock(cx, tx, browser_context, None).await?;
+            if access.lock_if_fresh(cx, tx, browser_context).await?.is_none() {
+                return Ok(AppChange::SignInFirst);
+            }
             let user = access.person.user.id;
             if totp_app::rename(tx, app, user, &name).await? {
                 let renamed = event::MethodRenamed { method: METHOD.name(), id: app.to_string() };
@@ -223,14 +248,14 @@ pub async fn remove(
     access: &AccountAccess,
     app: TotpAppId,
 ) -> Result<AppChange<()>> {
-    if !access.is_fresh {
-        return Ok(AppChange::SignInFirst);
-    }
     cx.db
         .write(async |tx| {
-            access.lock(cx, tx, browser_context, None).await?;
+            if access.lock_if_fresh(cx, tx, browser_context).await?.is_none() {
+                return Ok(AppChange::SignInFirst);
+            }
             let made_with = browser_context.requester.user_agent.as_deref();
-            remove_row(cx, tx, (access.person.user.id, app), None, made_with).await?;
+            let remover = Remover::Owner { session: access.session.id, made_with };
+            remove_row(cx, tx, (access.person.user.id, app), remover).await?;
             Ok(AppChange::Done(()))
         })
         .await
@@ -245,21 +270,44 @@ pub struct RemovedApp {
     pub is_last: bool,
 }
 
-/// Removes the row of an app, and what ends with it: by its owner, or by an authority. None if there is no such app.
+/// Who removes an app.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Remover<'a> {
+    /// The person.
+    Owner {
+        /// In this session.
+        session: SessionId,
+        /// With this browser.
+        made_with: Option<&'a str>,
+    },
+    /// Staff, on request.
+    Staff(&'a ChangeAuthority),
+}
+
+/// Removes the row of an app, and what ends with it. None if there is no such app.
 pub(crate) async fn remove_row(
     cx: &Cx,
     tx: &mut Tx,
     (user, app): (UserId, TotpAppId),
-    authority: Option<&ChangeAuthority>,
-    made_with: Option<&str>,
+    remover: Remover<'_>,
 ) -> Result<Option<RemovedApp>> {
+    if !totp_app::of_user(tx, user).await?.iter().any(|known| known.id == app) {
+        return Ok(None);
+    }
+    let (by, made_with, authority) = match remover {
+        Remover::Owner { session, made_with } => (Some(session), made_with, None),
+        Remover::Staff(authority) => (None, None, Some(authority)),
+    };
+    // The person's row is locked before its methods, as by a sign-in.
+    let change = MethodsChange { by, at: cx.now, is_removal: true };
+    second_steps::record_change(tx, user, change).await?;
     let Some(name) = totp_app::delete(tx, app, user).await? else { return Ok(None) };
-    let removed = event::MethodRemoved { method: METHOD.name(), id: app.to_string() };
-    audit::record(cx, tx, AuditEntry::done(removed).user(user).by(authority)).await?;
+    let event = event::MethodRemoved { method: METHOD.name(), id: app.to_string() };
+    audit::record(cx, tx, AuditEntry::done(event).user(user).by(authority)).await?;
     let is_last = totp_app::of_user(tx, user).await?.is_empty();
     let change = if is_last {
         store::recovery_code::delete_all_of_user(tx, user).await?;
-        user::set_email_codes(tx, user, None).await?;
+        second_steps::set_email_codes(tx, user, None).await?;
         MethodChange::LastAppRemoved
     } else {
         MethodChange::AppRemoved

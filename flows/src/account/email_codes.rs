@@ -1,6 +1,6 @@
 //! Whether a code by e-mail is one of the second steps of an account.
 
-use store::user;
+use store::second_steps::{self, SecondSteps};
 
 use super::{access::AccountAccess, authenticator_apps::tell};
 use crate::{
@@ -23,8 +23,7 @@ pub enum EmailCodesChange {
 
 /// Whether the person may do without codes by e-mail.
 #[must_use]
-pub fn can_be_left_out(access: &AccountAccess) -> bool {
-    let steps = &access.person.second_steps;
+pub fn can_be_left_out(steps: &SecondSteps) -> bool {
     steps.totp_apps >= 2 || steps.totp_apps == 1 && steps.recovery_codes > 0
 }
 
@@ -35,21 +34,21 @@ pub async fn set(
     access: &AccountAccess,
     wanted: bool,
 ) -> Result<EmailCodesChange> {
-    if !access.is_fresh {
-        return Ok(EmailCodesChange::SignInFirst);
-    }
-    if !wanted && !can_be_left_out(access) {
-        return Ok(EmailCodesChange::NeedsAnotherWay);
-    }
-    let is_wanted = access.person.second_steps.email_codes_off_since.is_none();
-    if is_wanted == wanted {
-        return Ok(EmailCodesChange::Done);
-    }
     cx.db
         .write(async |tx| {
-            access.lock(cx, tx, browser_context, None).await?;
+            let Some(steps) = access.lock_if_fresh(cx, tx, browser_context).await? else {
+                return Ok(EmailCodesChange::SignInFirst);
+            };
+            if !wanted && !can_be_left_out(&steps) {
+                return Ok(EmailCodesChange::NeedsAnotherWay);
+            }
+            let is_wanted = steps.email_codes_off_since.is_none();
+            if is_wanted == wanted {
+                return Ok(EmailCodesChange::Done);
+            }
+            access.record_change(cx, tx).await?;
             let user = access.person.user.id;
-            user::set_email_codes(tx, user, (!wanted).then_some(cx.now)).await?;
+            second_steps::set_email_codes(tx, user, (!wanted).then_some(cx.now)).await?;
             let changed = event::UserChanged { changed: vec!["email_codes".to_owned()] };
             audit::record(cx, tx, AuditEntry::done(changed).user(user)).await?;
             let change =

@@ -68,15 +68,15 @@ pub async fn make(
     browser_context: &BrowserContext,
     access: &AccountAccess,
 ) -> Result<SheetChange> {
-    if !access.is_fresh {
-        return Ok(SheetChange::SignInFirst);
-    }
-    if access.person.second_steps.totp_apps == 0 {
-        return Ok(SheetChange::NoOtherMethod);
-    }
     cx.db
         .write(async |tx| {
-            access.lock(cx, tx, browser_context, None).await?;
+            let Some(steps) = access.lock_if_fresh(cx, tx, browser_context).await? else {
+                return Ok(SheetChange::SignInFirst);
+            };
+            if steps.totp_apps == 0 {
+                return Ok(SheetChange::NoOtherMethod);
+            }
+            access.record_change(cx, tx).await?;
             let user = access.person.user.id;
             let codes = replace(cx, tx, user).await?;
             let made_with = browser_context.requester.user_agent.as_deref();

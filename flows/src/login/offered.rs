@@ -45,10 +45,7 @@ fn accepts_email_codes(person: &UserWithPassword, goal: Goal) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use store::{
-        Timestamp,
-        user::{SecondSteps, User},
-    };
+    use store::{Timestamp, second_steps::SecondSteps, user::User};
 
     use super::{super::goal::Page, *};
 

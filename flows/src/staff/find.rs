@@ -1,10 +1,6 @@
 //! Finding a person and the latest events about them.
 
-use store::{
-    audit::AuditRow,
-    totp_app::TotpApp,
-    user::{SecondSteps, User},
-};
+use store::{audit::AuditRow, second_steps::SecondSteps, totp_app::TotpApp, user::User};
 
 use crate::{Cx, Result, email::EmailAddress};
 

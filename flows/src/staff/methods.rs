@@ -4,7 +4,7 @@ use store::TotpAppId;
 
 use crate::{
     Cx, Result,
-    account::authenticator_apps::{self, RemovedApp},
+    account::authenticator_apps::{self, RemovedApp, Remover},
     change_authority::ChangeAuthority,
     email::EmailAddress,
 };
@@ -33,7 +33,7 @@ pub async fn remove(
                 return Ok(MethodRemoval::UnknownUser);
             };
             let removed =
-                authenticator_apps::remove_row(cx, tx, (user.id, id), Some(authority), None)
+                authenticator_apps::remove_row(cx, tx, (user.id, id), Remover::Staff(authority))
                     .await?;
             Ok(removed.map_or(MethodRemoval::UnknownMethod, MethodRemoval::Removed))
         })

@@ -360,7 +360,7 @@ apps-error-code = That code is not right. Enter the code that your app shows now
 apps-error-many = You have { $limit } apps already: remove one first
 apps-error-name = Enter a name, so that you can tell your apps apart
 apps-error-name-unsuitable = Enter a name of at most 60 letters
-apps-error-over = That took too long, or was begun elsewhere. Nothing was changed: add the app again
+apps-error-over = That can no longer be finished, because it took too long, was begun elsewhere, or your methods have changed since: add the app again if it is not in the list
 
 enrol-title = Add an authenticator app
 enrol-lede = You need an app such as Google Authenticator, Microsoft Authenticator or Aegis.

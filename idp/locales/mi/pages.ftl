@@ -362,7 +362,7 @@ apps-error-code = Kāore i te tika taua waehere. Tāuruhia te waehere e whakaatu
 apps-error-many = E { $limit } kē ō taupānga: tangohia tētahi i te tuatahi
 apps-error-name = Tāuruhia he ingoa, kia mōhio ai koe ko tēhea tēhea
 apps-error-name-unsuitable = Tāuruhia he ingoa, kia 60 ngā pū i te nuinga rawa
-apps-error-over = He roa rawa tērā, i tīmata rānei i wāhi kē. Kāore he mea i panonihia: tāpirihia anō te taupānga
+apps-error-over = Kāore e taea tērā te whakaoti, nā te mea he roa rawa, i tīmata rānei i wāhi kē, kua panonihia rānei ō huarahi: tāpirihia anō te taupānga mēnā kāore i te rārangi
 
 enrol-title = Tāpirihia he taupānga whakamana
 enrol-lede = Me whai taupānga koe pērā i a Google Authenticator, Microsoft Authenticator, Aegis rānei.

@@ -2,6 +2,7 @@
 
 mod account;
 mod authenticator_app;
+mod changed_elsewhere;
 mod choice;
 mod recovery_codes;
 mod replicas;

@@ -41,7 +41,7 @@ pub(in crate::http) async fn get(
         Err(response) => return Ok(response),
     };
     match params.get(ENROLMENT) {
-        Some(sealed) => enrolment_page(&app, &request, &access, (&params, sealed)),
+        Some(sealed) => enrolment_page(&app, &request, &access, (&params, sealed)).await,
         None => apps_page(&app, &request, &access, &params).await,
     }
 }
@@ -76,13 +76,13 @@ async fn apps_page(
     page::render_form(&html, request)
 }
 
-fn enrolment_page(
+async fn enrolment_page(
     app: &App,
     request: &BrowserRequest,
     access: &AccountAccess,
     (params, sealed): (&Params, &str),
 ) -> Result<Response, Failure> {
-    let Some(enrolment) = authenticator_apps::open(&request.cx, access, sealed) else {
+    let Some(enrolment) = authenticator_apps::open(&request.cx, access, sealed).await? else {
         let over = PageNotice::AppRefused(AppRefusal::Over, String::new());
         return redirect_with(request, access, PAGE, (over, &[]));
     };

@@ -40,12 +40,14 @@ async fn enter(
 ) -> Result<Result<AccountAccess, Response>, Failure> {
     let (cx, browser_context) = (&request.cx, &request.browser_context);
     let found = access::open(cx, browser_context).await?;
+    let is_for_change = params.get(AGAIN).is_some();
     let email = match found {
-        Some(access) if access.is_fresh || params.get(AGAIN).is_none() => return Ok(Ok(access)),
+        Some(access) if access.is_fresh || !is_for_change => return Ok(Ok(access)),
         Some(access) => access.person.user.email.unwrap_or_default(),
         None => String::new(),
     };
-    let asked = access::sign_in_page(cx, browser_context, page)?;
+    let goal = if is_for_change { page.for_change() } else { page };
+    let asked = access::sign_in_page(cx, browser_context, goal)?;
     Ok(Err(password_page::render_new_for(app, request, &asked, &email)?))
 }
 

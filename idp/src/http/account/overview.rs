@@ -63,7 +63,7 @@ fn overview_page<'a>(
         codes: f.l.tr("account-codes-count", &[("count", steps.recovery_codes.into())]),
         has_apps: steps.totp_apps > 0,
         email_codes,
-        can_leave_out: email_codes::can_be_left_out(access),
+        can_leave_out: email_codes::can_be_left_out(&access.person.second_steps),
         f,
     }
 }
