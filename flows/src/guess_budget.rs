@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use store::{
-    AttemptId, ChallengeId, Sql, Tx,
+    AttemptId, ChallengeId, Sql, Tx, UserId,
     throttle::{self, Quota, ThrottleKind},
     wrong_code,
 };
@@ -51,11 +51,17 @@ impl GuessGroup {
         Self { key: challenge.uuid().as_bytes().to_vec(), right_codes: 1 }
     }
 
-    /// Guesses of an attempt at so many codes of authenticator apps, each of which would have been right. A guess counts as
-    /// many times.
-    pub(crate) fn of_attempt(attempt: AttemptId, right_codes: i64) -> Self {
-        // What was counted at another number of codes is not taken back at this one.
-        let key = [attempt.uuid().as_bytes().as_slice(), &right_codes.to_be_bytes()].concat();
+    /// Guesses of an attempt at so many codes of a person's authenticator apps, each of which would have been right. A
+    /// guess counts as many times.
+    pub(crate) fn of_attempt(attempt: AttemptId, user: UserId, right_codes: i64) -> Self {
+        // An attempt can go from person to person, and what was counted at another number of codes is not taken back at
+        // this one.
+        let key = [
+            attempt.uuid().as_bytes().as_slice(),
+            user.uuid().as_bytes(),
+            &right_codes.to_be_bytes(),
+        ]
+        .concat();
         Self { key, right_codes }
     }
 }
@@ -75,9 +81,9 @@ pub(crate) async fn count_wrong_code(
 }
 
 /// Takes back for the site the wrong codes of a group when a right one followed: they were its owner's and not an
-/// attacker's. Called once for each group.
+/// attacker's. What was taken back is not taken back again.
 pub(crate) async fn refund_group(cx: &Cx, tx: &mut Tx, group: &GuessGroup) -> Result<()> {
-    let counted = throttle::get(tx, &group.key, ThrottleKind::BudgetedGuess).await?;
+    let counted = throttle::take(tx, &group.key, ThrottleKind::BudgetedGuess).await?;
     if let Some(counted) = counted {
         let wrong = counted.spent.saturating_mul(group.right_codes);
         // From the slot where their count began: so the count is never too low while they leave the window.

@@ -33,6 +33,8 @@ pub enum ThrottleKind {
     /// Wrong codes of one challenge that the site's guess budget has counted; with the key of a person, of all their
     /// challenges in a day.
     BudgetedGuess,
+    /// A guess at a code of an authenticator app, or a recovery code, that was charged a moment ago.
+    HeldGuess,
     /// Notices to a person about wrong passwords.
     PasswordNotice,
     /// Notices to a person about wrong codes after the right password.
@@ -50,6 +52,7 @@ impl ThrottleKind {
             Self::SendDay => "send_day",
             Self::StrangerCodeDay => "code_day",
             Self::BudgetedGuess => "guessed",
+            Self::HeldGuess => "held_guess",
             Self::PasswordNotice => "notice",
             Self::CodeNotice => "code_notice",
             Self::BudgetAlarm => "alarm",
@@ -98,6 +101,16 @@ pub async fn of_keys(sql: &mut impl Sql, keys: [&[u8]; 3]) -> Result<Vec<Throttl
 /// Reads a counter.
 pub async fn get(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind) -> Result<Option<Throttle>> {
     sql.q("SELECT key, kind, spent, since, next_at FROM throttles WHERE key = $1 AND kind = $2")
+        .bind(key.to_vec())
+        .bind(kind.as_str())
+        .fetch_optional()
+        .await
+}
+
+/// Takes a counter away; returns what it had.
+pub async fn take(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind) -> Result<Option<Throttle>> {
+    sql.q("DELETE FROM throttles WHERE key = $1 AND kind = $2
+           RETURNING key, kind, spent, since, next_at")
         .bind(key.to_vec())
         .bind(kind.as_str())
         .fetch_optional()

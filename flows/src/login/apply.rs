@@ -296,25 +296,32 @@ async fn read_rows<'a>(
     Ok(Rows { person, offered: work.offered(), open, session, new, goal: work.request.goal() })
 }
 
-/// A person as the machine sees one. A person whose account may not be used counts as absent: nothing proven counts. So does
-/// one without an address, who cannot get a code.
 async fn read_person(work: &UnitOfWork<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Person>> {
     let known = work.known_user.filter(|known| known.user.id == id).cloned();
     let found = match known {
         Some(known) => Some(known),
         None => store::user::by_id_with_password(tx, id).await?,
     };
-    let usable = |user: &User| user.is_active() && user.email.is_some();
-    let Some(found) = found.filter(|found| usable(&found.user)) else { return Ok(None) };
-    let Some(password_version) = found.password_version else { return Ok(None) };
+    let Some(found) = found else { return Ok(None) };
+    let Some(person) = usable_person(&found) else { return Ok(None) };
     work.offered.get_or_init(|| offered_methods(&found, work.request.goal()));
-    let user = work.user.get_or_init(|| found.user);
-    Ok(Some(Person {
+    work.user.get_or_init(|| found.user);
+    Ok(Some(person))
+}
+
+/// A person as the machine sees one. A person whose account may not be used counts as absent: nothing proven counts. So does
+/// one without an address, who cannot get a code.
+pub(super) fn usable_person(found: &UserWithPassword) -> Option<Person> {
+    let user = &found.user;
+    if !user.is_active() || user.email.is_none() {
+        return None;
+    }
+    Some(Person {
         user: user.id,
         epoch: user.epoch,
-        password_version,
+        password_version: found.password_version?,
         must_change: user.password_change_required_since.is_some(),
-    }))
+    })
 }
 
 /// Carries out one write of a plan.

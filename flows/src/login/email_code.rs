@@ -21,7 +21,7 @@ use super::{
     charge,
     code_post::CodePost,
     code_window::{CodeValidity, derive_code, validity},
-    follow,
+    follow, judged_attempt,
     machine::Input,
     mailed_method::{self, ChallengeState, CodeComparison},
     method::MailedMethod,
@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     Cx, Error, Result,
-    attempt::{self, Attempt, AttemptLookup, BrowserContext, LoadedAttempt},
+    attempt::{self, BrowserContext, LoadedAttempt},
     audit::{self, event, outcome::CodeOutcome},
     network,
 };
@@ -79,15 +79,10 @@ pub async fn post(
 /// Whether a code has just completed the second step in this browser.
 async fn was_completed(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Result<bool> {
     let mut conn = cx.db.read().await?;
-    Ok(match attempt::find(cx, &mut conn, browser_context, name).await? {
-        AttemptLookup::ThisBrowser(Attempt::Row(loaded))
-        | AttemptLookup::PreviousCookie(loaded) => {
-            loaded.state.is_second_step_proven() && loaded.state.challenge().is_some()
-        }
-        AttemptLookup::ThisBrowser(Attempt::Sealed { .. })
-        | AttemptLookup::Stale(_)
-        | AttemptLookup::NotFound => false,
-    })
+    let found = attempt::find(cx, &mut conn, browser_context, name).await?;
+    Ok(judged_attempt::of_post(found).is_ok_and(|loaded| {
+        loaded.state.is_second_step_proven() && loaded.state.challenge().is_some()
+    }))
 }
 
 async fn judge_once(
@@ -99,15 +94,9 @@ async fn judge_once(
     let mut conn = cx.db.read().await?;
     let (found, open_challenges) =
         attempt::find_with_challenges(cx, &mut conn, browser_context, name).await?;
-    let attempt = match found {
-        AttemptLookup::ThisBrowser(Attempt::Row(loaded)) => loaded,
-        AttemptLookup::PreviousCookie(loaded) if loaded.state.is_second_step_proven() => loaded,
-        AttemptLookup::ThisBrowser(sealed @ Attempt::Sealed { .. }) => {
-            return Ok(Answer::Show(sealed.id(), None));
-        }
-        AttemptLookup::PreviousCookie(_) | AttemptLookup::Stale(_) | AttemptLookup::NotFound => {
-            return Ok(Answer::StartAgain);
-        }
+    let attempt = match judged_attempt::of_post(found) {
+        Ok(attempt) => attempt,
+        Err(answer) => return Ok(*answer),
     };
     let read = CodePost::read(cx, &mut conn, browser_context, attempt, open_challenges).await?;
     drop(conn);
@@ -138,6 +127,9 @@ async fn judge(
         Ok(code) => code,
         Err(refusal) => return Ok(Answer::Show(id, Some(refusal.into()))),
     };
+    if !judged_attempt::first_step_counts(&post.attempt.state, &post.person) {
+        return start_again(cx, browser_context, post).await;
+    }
     let is_stranger = post.throttle_subject.is_stranger();
     let about = async || Ok(post.audit_subject());
     let failure = match network::count_failure(cx, is_stranger, about).await? {
@@ -182,12 +174,23 @@ async fn judge(
     answer
 }
 
+/// A reset or a change of the password came between: the code is compared with nothing, so it costs no try.
+async fn start_again(cx: &Cx, browser_context: &BrowserContext, post: &CodePost) -> Result<Answer> {
+    let work = UnitOfWork::for_post(cx, browser_context, post);
+    let checked = checked(post, Verdict::Refused(Refusal::StartAgain));
+    apply::apply_to_row(work, &post.attempt, Input::Second(checked)).await
+}
+
+fn checked(post: &CodePost, verdict: Verdict) -> SecondChecked {
+    let challenge = &post.challenge;
+    let owner = ProofOwner { user: challenge.user_id, epoch: challenge.epoch };
+    SecondChecked::mailed(&EmailCodeVerifier { _here: () }, challenge.id, owner, verdict)
+}
+
 /// Applies the verdict, and records the check.
 async fn apply_verdict(work: &UnitOfWork<'_>, post: &CodePost, verdict: Verdict) -> Result<Answer> {
-    let (cx, challenge) = (work.cx, &post.challenge);
-    let owner = ProofOwner { user: challenge.user_id, epoch: challenge.epoch };
-    let checked =
-        SecondChecked::mailed(&EmailCodeVerifier { _here: () }, challenge.id, owner, verdict);
+    let cx = work.cx;
+    let checked = checked(post, verdict);
     let state = post.attempt.state.clone();
     cx.db
         .write(async |tx| {

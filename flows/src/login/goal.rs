@@ -22,11 +22,15 @@ pub struct Page {
 }
 
 /// Every such page.
-const PAGES: &[Page] = &[Page::ACCOUNT, Page::AUTHENTICATOR_APPS, Page::RECOVERY_CODES];
+const PAGES: &[Page] =
+    &[Page::ACCOUNT, Page::ACCOUNT_CHANGE, Page::AUTHENTICATOR_APPS, Page::RECOVERY_CODES];
 
 impl Page {
     /// The overview of an account.
     pub const ACCOUNT: Self = Self { name: "account", path: "/account", is_guarded: false };
+    /// The same page, to change something on it.
+    const ACCOUNT_CHANGE: Self =
+        Self { name: "account_change", path: "/account", is_guarded: true };
     /// The authenticator apps of an account.
     pub const AUTHENTICATOR_APPS: Self =
         Self { name: "authenticator_apps", path: "/account/authenticator-apps", is_guarded: true };
@@ -44,6 +48,12 @@ impl Page {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         PAGES.iter().find(|page| page.name == name).copied()
+    }
+
+    /// The page as the goal of a sign-in after which something can be changed on it.
+    #[must_use]
+    pub fn for_change(self) -> Self {
+        if self == Self::ACCOUNT { Self::ACCOUNT_CHANGE } else { self }
     }
 
     /// Its path at the issuer.

@@ -165,7 +165,7 @@ pub fn step(state: State, input: Input, facts: &Facts<'_>) -> Transition {
             State::Second(PendingSecondStep { first, .. })
             | State::NewPassword(PendingNewPassword { first, .. }),
             _,
-        ) if !still_counts(first, facts) => Transition::start_again(),
+        ) if !still_counts(first, facts.person) => Transition::start_again(),
         (State::Second(second), Input::Second(checked)) => second_step(second, &checked, facts),
         (State::Second(second), Input::Choose(method)) => choose(second, method, facts),
         (State::Second(second), Input::Resend(checked)) => resend(second, &checked, facts),
@@ -182,8 +182,8 @@ pub fn step(state: State, input: Input, facts: &Facts<'_>) -> Transition {
 }
 
 /// Whether what was proven still counts: the same person, no reset since, and the same password if one was proven.
-fn still_counts(first: ProvenFirstStep, facts: &Facts<'_>) -> bool {
-    facts.person.is_some_and(|person| {
+pub(super) fn still_counts(first: ProvenFirstStep, person: Option<Person>) -> bool {
+    person.is_some_and(|person| {
         let same = match first.step {
             FirstStep::Password { version } => person.password_version == version,
             FirstStep::PasskeyUv { .. } => true,
@@ -198,7 +198,7 @@ fn password(state: State, checked: &PasswordChecked, facts: &Facts<'_>) -> Trans
     match checked.verdict() {
         PasswordVerdict::Wrong => Transition::stay(state, PasswordRefusal::Wrong),
         PasswordVerdict::Paused(until) => Transition::stay(state, PasswordRefusal::Paused(until)),
-        PasswordVerdict::Right(first) if still_counts(first, facts) => {
+        PasswordVerdict::Right(first) if still_counts(first, facts.person) => {
             match facts.offered.first() {
                 Some(method) => await_second_step(first, *method, facts),
                 None => Transition::start_again(),
@@ -291,14 +291,14 @@ fn both_steps(state: State, checked: &SecondChecked, facts: &Facts<'_>) -> Trans
     let (proof, owner) = (*checked.proof(), checked.owner());
     match (state, checked.verdict(), proof) {
         (State::NewPassword(pending), Verdict::Repeated, _)
-            if still_counts(pending.first, facts) =>
+            if still_counts(pending.first, facts.person) =>
         {
             repeated_before_new_password(pending, checked)
         }
         (_, Verdict::Right(CodeValidity::Valid), Proof::Held(held)) => {
             let step = FirstStep::PasskeyUv { credential: held.row };
             let first = ProvenFirstStep { user: owner.user, epoch: owner.epoch, step };
-            if still_counts(first, facts) && facts.offered.contains(&proof.method()) {
+            if still_counts(first, facts.person) && facts.offered.contains(&proof.method()) {
                 after_second_step(first, proof, facts)
             } else {
                 Transition::start_again()

@@ -15,10 +15,12 @@ pub mod effect;
 pub mod email_code;
 pub mod follow;
 pub mod goal;
+mod held_charge;
 mod held_code;
 mod held_method;
 mod held_post;
 mod held_use;
+mod judged_attempt;
 pub mod machine;
 mod mailed_method;
 pub mod method;
@@ -42,6 +44,7 @@ pub mod state;
 pub(crate) mod throttle_subject;
 pub mod totp;
 pub mod typed_code;
+mod typed_method;
 
 #[cfg(test)]
 mod machine_tests;

@@ -25,8 +25,8 @@ pub struct OtherWays {
     pub masked_address: String,
 }
 
-/// Lists the methods, if the first step is proven in this browser; `None` before, so that nobody else learns what an account
-/// has.
+/// Lists the methods, if the first step is proven in this browser; `None` before, so that no client learns which methods an
+/// account has from its address alone.
 pub async fn list(
     cx: &Cx,
     browser_context: &BrowserContext,

@@ -51,6 +51,19 @@ pub(super) async fn refund_person(
     throttle_subject.refund_charge(cx, tx, ThrottleKind::Code, tally).await
 }
 
+/// Gives back what a right code has cost, after it was committed, in the order of the charge. False when a completed sign-in
+/// has cleared the counter of its source before.
+pub(super) async fn refund_right_guess(
+    cx: &Cx,
+    tx: &mut Tx,
+    throttle_subject: &ThrottleSubject,
+    count: GuessCount,
+) -> Result<bool> {
+    let is_counted = throttle_subject.refund_right_guess(cx, tx, ThrottleKind::Code, count).await?;
+    throttle_subject.refund_daily_quota(cx, tx).await?;
+    Ok(is_counted)
+}
+
 /// A guess that was charged and compared.
 pub(super) struct JudgedGuess<'a> {
     pub(super) subject: &'a ThrottleSubject,

@@ -3,14 +3,15 @@
 use keys::RecoveryCode;
 use store::Tx;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::{
-    Answer,
-    held_code::{self, FoundProof, TypedMethod},
+    Answer, held_code,
     held_post::HeldPost,
     method::HeldMethod,
     refusal::CodeRefusal,
     second_step::HeldVerifier,
+    typed_method::{FoundProof, TypedMethod},
 };
 use crate::{
     Cx, Result,
@@ -54,6 +55,10 @@ impl TypedMethod for RecoveryCodeVerifier {
 
     fn parse(typed: &str) -> Result<RecoveryCode, CodeRefusal> {
         RecoveryCode::parse(typed).map_err(CodeRefusal::NotRecoveryCode)
+    }
+
+    fn text(code: &RecoveryCode) -> Zeroizing<String> {
+        code.reveal()
     }
 
     async fn compare(

@@ -199,17 +199,19 @@ impl ThrottleSubject {
     }
 
     /// Gives the try for a right guess back, and with it the wait that it started: exactly what this guess has changed,
-    /// so that no counter shows that there was a right one.
+    /// so that no counter shows that there was a right one. False when a completed sign-in has cleared the counter of its
+    /// source before.
     pub(super) async fn refund_right_guess(
         &self,
         cx: &Cx,
         tx: &mut Tx,
         kind: ThrottleKind,
         count: GuessCount,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let own_delay = count.own_delay(cx, kind);
-        throttle::refund_delay(tx, self.own_counter(), kind, own_delay).await?;
-        self.refund_for_all(cx, tx, kind, count).await
+        let is_counted = throttle::refund_delay(tx, self.own_counter(), kind, own_delay).await?;
+        self.refund_for_all(cx, tx, kind, count).await?;
+        Ok(is_counted)
     }
 
     /// The same, at the counter of all strangers only.

@@ -1,15 +1,16 @@
 //! The second step by an authenticator app.
 
 use store::{Tx, totp_app::TotpApp};
+use zeroize::Zeroizing;
 
 use super::{
-    Answer,
-    held_code::{self, FoundProof, TypedMethod},
+    Answer, held_code,
     held_post::HeldPost,
     method::HeldMethod,
     refusal::CodeRefusal,
     second_step::HeldVerifier,
     typed_code,
+    typed_method::{FoundProof, TypedMethod},
 };
 use crate::{
     Cx, Error, Result,
@@ -18,6 +19,9 @@ use crate::{
     guess_budget::GuessGroup,
     totp::{self, RIGHT_CODES, TotpMatch, TotpSecret},
 };
+
+/// How often an early step is added to those of its app, while others are added at the same time.
+const EARLY_STEP_TRIES: usize = 3;
 
 /// The seal of codes of an authenticator app: only this file constructs one.
 #[derive(Debug)]
@@ -50,6 +54,10 @@ impl TypedMethod for TotpVerifier {
         typed_code::parse(typed)
     }
 
+    fn text(code: &String) -> Zeroizing<String> {
+        Zeroizing::new(code.clone())
+    }
+
     async fn compare(cx: &Cx, tx: &mut Tx, post: &HeldPost, code: &String) -> Result<FoundProof> {
         let mut best = FoundProof::default();
         for app in store::totp_app::of_user(tx, post.person.user.id).await? {
@@ -64,7 +72,7 @@ impl TypedMethod for TotpVerifier {
 
     fn group(post: &HeldPost) -> Option<GuessGroup> {
         let right_codes = RIGHT_CODES.saturating_mul(post.person.second_steps.totp_apps);
-        Some(GuessGroup::of_attempt(post.attempt.row.id, right_codes))
+        Some(GuessGroup::of_attempt(post.attempt.row.id, post.person.user.id, right_codes))
     }
 
     /// The step of a code that was refused as early counts as used: otherwise a page that says how early it is would give
@@ -73,14 +81,18 @@ impl TypedMethod for TotpVerifier {
         let (Some((row, step)), Some(1..)) = (found.matched, found.seconds_ahead) else {
             return Ok(());
         };
-        let apps = store::totp_app::of_user(tx, post.person.user.id).await?;
-        let Some(app) = apps.into_iter().find(|app| app.id.uuid() == row) else { return Ok(()) };
-        let steps = with_early_step(&app.early_steps, step, totp::step_at(cx.now));
-        if store::totp_app::replace_early_steps(tx, app.id, &app.early_steps, &steps).await? {
-            Ok(())
-        } else {
-            Err(Error::Conflict)
+        // Another early code at the same time: each statement sees what was committed before it.
+        for _ in 0..EARLY_STEP_TRIES {
+            let apps = store::totp_app::of_user(tx, post.person.user.id).await?;
+            let Some(app) = apps.into_iter().find(|app| app.id.uuid() == row) else {
+                return Ok(());
+            };
+            let steps = with_early_step(&app.early_steps, step, totp::step_at(cx.now));
+            if store::totp_app::replace_early_steps(tx, app.id, &app.early_steps, &steps).await? {
+                return Ok(());
+            }
         }
+        Err(Error::Conflict)
     }
 
     fn entry(found: &FoundProof, outcome: HeldOutcome) -> AuditEntry<'static> {

@@ -154,19 +154,20 @@ pub async fn start_delay(
 }
 
 /// Refunds one try, and ends the wait until `started` that it started, if it did. A wait that another try started goes
-/// on.
+/// on. False when there was no try to refund.
 pub async fn refund_delay(
     sql: &mut impl Sql,
     key: &[u8],
     kind: ThrottleKind,
     started: Option<Timestamp>,
-) -> Result<()> {
-    sql.q("UPDATE throttles SET spent = spent - 1, next_at = CASE WHEN next_at = $3 THEN 0 ELSE next_at END
+) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE throttles SET spent = spent - 1, next_at = CASE WHEN next_at = $3 THEN 0 ELSE next_at END
            WHERE key = $1 AND kind = $2 AND spent > 0")
         .bind(key.to_vec())
         .bind(kind.as_str())
         .bind(started.unwrap_or(Timestamp::from_millis(0)))
         .execute()
         .await?;
-    Ok(())
+    Ok(rows == 1)
 }

@@ -43,7 +43,7 @@ async fn method_switch_loses_nothing(engine: Engine) {
     assert_eq!(last.submit_password(&start, &patient).await.url.path(), "/login/totp");
 }
 
-/// Before the password is proven nobody learns what an account has.
+/// Before the password is proven, no client learns which methods an account has.
 #[apply(both_engines)]
 async fn methods_are_listed_after_password_alone(engine: Engine) {
     let app = TestApp::start(engine).await;

@@ -3,6 +3,7 @@
 mod account;
 mod authenticator_app;
 mod changed_elsewhere;
+mod charges;
 mod choice;
 mod recovery_codes;
 mod replicas;
