@@ -231,6 +231,11 @@ fn parse_name(cx: &Cx, name: &str) -> Option<AttemptName> {
     is_entitled(cx, &request).then(|| AttemptName::Page(Box::new(sealed), request))
 }
 
+/// The id of the attempt that a page names, whether or not it has a row.
+pub(crate) fn id_of_name(cx: &Cx, name: &str) -> Option<AttemptId> {
+    parse_name(cx, name).map(|named| named.id())
+}
+
 /// Whether the client of a request is still registered with the redirect URI. An attempt lives for a day, and its client may be
 /// changed or removed meanwhile.
 fn is_entitled(cx: &Cx, request: &AttemptRequest) -> bool {

@@ -10,6 +10,7 @@ use crate::{
     actor::Actor,
     client::{Client, Clients, Pkce},
     observer::{ClientSlot, Observer},
+    passkey::relying_party::RelyingParty,
     request::AuthorizationRequest,
     settings::Settings,
 };
@@ -39,6 +40,8 @@ pub struct Cx {
     pub ephemeral: EphemeralCounters,
     /// The issuer identifier: every absolute address starts with it, whatever a request claims (misuse case 50).
     pub issuer: Arc<str>,
+    /// This provider as the relying party of passkeys; none where the issuer has no host name.
+    pub relying_party: Option<Arc<RelyingParty>>,
     /// The source of the request, for the audit trail.
     pub trace: Trace,
     /// Receives the events that are recorded.

@@ -20,6 +20,9 @@ pub enum Error {
     /// Another request changed the same attempt first. The caller renders the new state; the input is not applied again.
     #[error("another request was faster")]
     Conflict,
+    /// A passkey ceremony could not be begun.
+    #[error("passkeys: {0}")]
+    Passkey(webauthn_rs::prelude::WebauthnError),
     /// A value of ours could not be serialised as JSON.
     #[error("encoding: {0}")]
     Encode(#[from] serde_json::Error),

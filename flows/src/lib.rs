@@ -33,6 +33,7 @@ pub mod network;
 pub mod oauth_error;
 pub mod observer;
 pub mod operational_status;
+pub mod passkey;
 pub mod request;
 pub mod retention;
 pub mod root_keys;

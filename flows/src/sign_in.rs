@@ -25,13 +25,19 @@ pub(crate) enum Assurance {
     TwoStep,
     /// Password and a code of an authenticator app, or a recovery code.
     Mfa,
+    /// A passkey whose authenticator verified the person, alone or after a password: it cannot be phished.
+    Phr {
+        /// Whether a password was proven, too.
+        with_password: bool,
+    },
     /// A mailbox that counted twice.
     Restricted,
 }
 
 impl Assurance {
     /// Every value of `acr_values_supported`.
-    pub(crate) const SUPPORTED: [&'static str; 2] = ["urn:vestibule:two-step", "urn:vestibule:mfa"];
+    pub(crate) const SUPPORTED: [&'static str; 3] =
+        ["urn:vestibule:two-step", "urn:vestibule:mfa", "phr"];
 
     /// Its place in the order of levels: one with a higher number is worth at least as much (decision 1).
     #[must_use]
@@ -40,6 +46,7 @@ impl Assurance {
             Self::Restricted => 0,
             Self::TwoStep => 1,
             Self::Mfa => 2,
+            Self::Phr { .. } => 3,
         }
     }
 
@@ -49,6 +56,7 @@ impl Assurance {
         match self {
             Self::TwoStep => "urn:vestibule:two-step",
             Self::Mfa => "urn:vestibule:mfa",
+            Self::Phr { .. } => "phr",
             Self::Restricted => "urn:vestibule:restricted",
         }
     }
@@ -59,6 +67,8 @@ impl Assurance {
         match self {
             Self::TwoStep => &["pwd", "mca"],
             Self::Mfa => &["pwd", "otp", "mfa"],
+            Self::Phr { with_password: false } => &["swk", "user", "mfa"],
+            Self::Phr { with_password: true } => &["pwd", "swk", "user", "mfa"],
             Self::Restricted => &["pwd"],
         }
     }
@@ -73,6 +83,12 @@ impl Assurance {
                 if !steps.mailbox_only =>
             {
                 Self::Mfa
+            }
+            (FirstMethod::PasskeyUv, None) if !steps.mailbox_only => {
+                Self::Phr { with_password: false }
+            }
+            (FirstMethod::Password, Some(SecondMethod::Passkey)) if !steps.mailbox_only => {
+                Self::Phr { with_password: true }
             }
             (
                 FirstMethod::Password | FirstMethod::PasskeyUv,
@@ -174,7 +190,7 @@ mod tests {
 
     #[test]
     fn assurance_depends_on_both_steps() {
-        let (mut two_step, mut mfa) = (Vec::new(), Vec::new());
+        let (mut two_step, mut mfa, mut phr) = (Vec::new(), Vec::new(), Vec::new());
         for &first in FirstMethod::ALL {
             for second in SecondMethod::ALL.iter().copied().map(Some).chain([None]) {
                 for mailbox_only in [false, true] {
@@ -182,6 +198,7 @@ mod tests {
                     match Assurance::of(&steps) {
                         Assurance::TwoStep => two_step.push(steps),
                         Assurance::Mfa => mfa.push(steps),
+                        Assurance::Phr { .. } => phr.push(steps),
                         Assurance::Restricted => {}
                     }
                 }
@@ -194,6 +211,8 @@ mod tests {
         );
         let password = |second| steps(FirstMethod::Password, Some(second), false);
         assert_eq!(mfa, [password(SecondMethod::Totp), password(SecondMethod::RecoveryCode)]);
+        let alone = self::steps(FirstMethod::PasskeyUv, None, false);
+        assert_eq!(phr, [password(SecondMethod::Passkey), alone]);
     }
 
     #[test]

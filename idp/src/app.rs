@@ -9,6 +9,7 @@ use std::{
 };
 
 use axum::body::Bytes;
+use flows::passkey::relying_party::RelyingParty;
 use flows::{Cx, Trace, actor::Actor, jobs::JobKinds, observer::ClientSlot};
 use jiff::tz::TimeZone;
 use keys::{Hasher, HasherConfig, Rng, RootKeys};
@@ -66,6 +67,7 @@ pub struct AppInner {
     /// The issuer.
     pub issuer: Issuer,
     issuer_text: Arc<str>,
+    relying_party: Option<Arc<RelyingParty>>,
     /// Name, home, look, support line and time zone, and the assets made of them.
     pub brand: Brand,
     /// The proxies whose `X-Forwarded-For` counts.
@@ -125,6 +127,8 @@ impl App {
             LiveState::load(&dependencies.db, &root).await?.with_clock(dependencies.clock.clone());
         // Before anything uses the time: a row that a wrong clock sweeps is lost, even if it is wrong for a second only.
         live.check_clock(&dependencies.db).await;
+        let relying_party =
+            RelyingParty::of_issuer(dependencies.issuer.as_str(), &dependencies.brand.name);
         let app = Self(Arc::new(AppInner {
             discovery_document: flows::discovery::metadata(
                 dependencies.issuer.as_str(),
@@ -139,6 +143,7 @@ impl App {
             .concat(),
             issuer: dependencies.issuer,
             issuer_text,
+            relying_party: relying_party.map(Arc::new),
             brand: Brand::load(dependencies.brand),
             proxies: dependencies.proxies,
             health: Health::new(
@@ -199,6 +204,7 @@ impl App {
             wrong_codes: self.live.wrong_codes(),
             ephemeral: self.ephemeral.clone(),
             issuer: self.issuer_text.clone(),
+            relying_party: self.relying_party.clone(),
             trace,
             observer: self.metrics.clone(),
             client_slot: ClientSlot::default(),

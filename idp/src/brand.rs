@@ -12,6 +12,7 @@ use crate::config::{BrandConfig, Colour};
 
 const STYLESHEET: &str = include_str!("../assets/vestibule.css");
 const SCRIPT: &str = include_str!("../assets/vestibule.js");
+const PASSKEY_SCRIPT: &str = include_str!("../assets/passkey.js");
 /// Without an icon in the page, a browser asks for `/favicon.ico`.
 const ICON: &[u8] = include_bytes!("../assets/vestibule.png");
 
@@ -38,6 +39,7 @@ pub struct Brand {
     logo: Option<Logo>,
     stylesheet: Asset,
     script: Asset,
+    passkey_script: Asset,
     icon: Asset,
     logo_asset: Option<Asset>,
 }
@@ -66,6 +68,12 @@ impl Brand {
         Self {
             stylesheet: Asset::new("vestibule", "css", "text/css; charset=utf-8", css),
             script: Asset::new("vestibule", "js", "text/javascript; charset=utf-8", SCRIPT.into()),
+            passkey_script: Asset::new(
+                "passkey",
+                "js",
+                "text/javascript; charset=utf-8",
+                PASSKEY_SCRIPT.into(),
+            ),
             icon: Asset::new("vestibule", "png", "image/png", Bytes::from_static(ICON)),
             config,
             logo,
@@ -76,6 +84,11 @@ impl Brand {
     /// The path of the style sheet.
     pub(crate) fn stylesheet(&self) -> &str {
         &self.stylesheet.path
+    }
+
+    /// The path of the script of passkeys.
+    pub(crate) fn passkey_script(&self) -> &str {
+        &self.passkey_script.path
     }
 
     /// The path of the script.
@@ -100,7 +113,7 @@ impl Brand {
 
     /// The asset at a path.
     pub(crate) fn find_asset(&self, path: &str) -> Option<&Asset> {
-        let own = [&self.stylesheet, &self.script, &self.icon];
+        let own = [&self.stylesheet, &self.script, &self.passkey_script, &self.icon];
         own.into_iter().chain(&self.logo_asset).find(|asset| asset.path == path)
     }
 }

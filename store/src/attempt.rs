@@ -34,6 +34,8 @@ pub struct Attempt {
     pub created_at: Timestamp,
     /// When both steps were completed.
     pub completed_at: Option<Timestamp>,
+    /// When the passkey ceremony was begun whose answer was posted last.
+    pub ceremony_at: Option<Timestamp>,
 }
 
 /// The goal of an attempt that answers a client's authorization request.
@@ -62,7 +64,7 @@ macro_rules! attempt_columns {
     () => {
         "attempts.id AS attempt_id, attempts.browser, attempts.previous_browser, attempts.goal, attempts.client_id, \
          attempts.request, attempts.state, attempts.version, attempts.created_at AS attempt_created_at, \
-         attempts.completed_at"
+         attempts.completed_at, attempts.ceremony_at"
     };
 }
 
@@ -115,6 +117,22 @@ pub async fn by_id_with_challenges(
         challenges.extend(challenge.0);
     }
     Ok(found.map(|attempt| (attempt, challenges)))
+}
+
+/// Claims the one answer to a passkey ceremony that was begun then; false when it, or a later one, was answered before.
+pub async fn claim_ceremony(
+    sql: &mut impl Sql,
+    id: AttemptId,
+    begun_at: Timestamp,
+) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE attempts SET ceremony_at = $2
+            WHERE id = $1 AND (ceremony_at IS NULL OR ceremony_at < $2)")
+        .bind(id)
+        .bind(begun_at)
+        .execute()
+        .await?;
+    Ok(rows == 1)
 }
 
 /// Sets the next state, if no other request has since `version` was read. Clears the browser's previous value, which belongs

@@ -86,6 +86,8 @@ ids! {
     AuditId;
     /// A row of `totp_apps`: an authenticator app of a person.
     TotpAppId;
+    /// A row of `passkeys`: a passkey of a person.
+    PasskeyId;
     /// A row of `recovery_codes`: one code of a person's sheet.
     RecoveryCodeId;
     /// An access token: its `jti` (RFC 9068, section 2.2.4). It is not stored.

@@ -23,6 +23,7 @@ pub mod invariant_check;
 pub mod job;
 pub mod lease;
 mod left_join;
+pub mod passkey;
 pub mod password;
 pub mod recovery_code;
 pub mod revision;
@@ -46,8 +47,8 @@ pub use db::{
 pub use ephemeral::{EphemeralCounters, HitResult};
 pub use error::{Error, Result};
 pub use id::{
-    AttemptId, AuditId, ChallengeId, GrantId, Id, IdRandom, JobId, RecoveryCodeId, SessionId,
-    SignInId, TokenId, TotpAppId, UserId,
+    AttemptId, AuditId, ChallengeId, GrantId, Id, IdRandom, JobId, PasskeyId, RecoveryCodeId,
+    SessionId, SignInId, TokenId, TotpAppId, UserId,
 };
 pub use time::Timestamp;
 pub use token_hash::TokenHash;

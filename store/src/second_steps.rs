@@ -11,6 +11,10 @@ pub struct SecondSteps {
     pub totp_apps: i64,
     /// When the oldest of them was.
     pub first_app_at: Option<Timestamp>,
+    /// How many passkeys are registered.
+    pub passkeys: i64,
+    /// When the oldest of them was.
+    pub first_passkey_at: Option<Timestamp>,
     /// How many recovery codes are not used.
     pub recovery_codes: i64,
     /// The method that was used last, by its name in `sign_ins.second`.
@@ -25,6 +29,14 @@ pub struct SecondSteps {
     pub method_removed_at: Option<Timestamp>,
 }
 
+impl SecondSteps {
+    /// Whether the person has a method that recovery codes stand in for.
+    #[must_use]
+    pub const fn has_method(&self) -> bool {
+        self.totp_apps > 0 || self.passkeys > 0
+    }
+}
+
 /// Columns of [`SecondSteps`], from `users`.
 macro_rules! second_steps_columns {
     () => {
@@ -32,6 +44,8 @@ macro_rules! second_steps_columns {
          users.method_removed_at, \
          (SELECT COUNT(*) FROM totp_apps WHERE totp_apps.user_id = users.id) AS totp_apps, \
          (SELECT MIN(totp_apps.created_at) FROM totp_apps WHERE totp_apps.user_id = users.id) AS first_app_at, \
+         (SELECT COUNT(*) FROM passkeys WHERE passkeys.user_id = users.id) AS passkeys, \
+         (SELECT MIN(passkeys.created_at) FROM passkeys WHERE passkeys.user_id = users.id) AS first_passkey_at, \
          (SELECT COUNT(*) FROM recovery_codes WHERE recovery_codes.user_id = users.id \
           AND recovery_codes.used_at IS NULL) AS recovery_codes"
     };

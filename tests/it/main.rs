@@ -28,6 +28,7 @@ mod monitoring;
 mod newer_rows;
 mod oidc;
 mod operating_doc;
+mod passkeys;
 mod race;
 mod relying_party;
 mod replicas;

@@ -21,6 +21,7 @@ pub mod log;
 pub mod mail_server;
 pub mod metrics;
 pub mod page;
+pub mod passkey_device;
 pub mod proc;
 pub mod proxy;
 pub mod serve_process;

@@ -109,6 +109,15 @@ impl Response {
         for name in ["attempt", "form", "email"] {
             body = body.replace(form.value(name), name);
         }
+        for form in self.forms() {
+            for name in ["form", "ceremony"] {
+                if !form.value(name).is_empty() {
+                    body = body.replace(form.value(name), name);
+                }
+            }
+        }
+        let options = Regex::new("data-options=\"[^\"]*\"").expect("a pattern");
+        body = options.replace_all(&body, "options").into_owned();
         let refused = Regex::new("refused=[A-Za-z0-9_-]+").expect("a pattern");
         refused.replace_all(&body, "refused").into_owned()
     }

@@ -6,6 +6,7 @@ use store::{
     SessionId, Timestamp, Tx,
     second_steps::{self, MethodsChange, SecondSteps},
     session::LiveSession,
+    sign_in::SecondMethod,
     user::{self, Activity, UserWithPassword},
 };
 
@@ -56,7 +57,13 @@ fn is_fresh(cx: &Cx, session: &LiveSession, steps: &SecondSteps) -> bool {
     let at = sign_in.auth_time();
     cx.now.since(at) <= FRESH_FOR
         && !is_changed_elsewhere(steps, session.id, at)
-        && sign_in.assurance().level() >= strongest_at(steps, at).level()
+        && (is_by_recovery_code(&sign_in)
+            || sign_in.assurance().level() >= strongest_at(steps, at).level())
+}
+
+/// A recovery code counts as the strongest method: it is for a person who has lost that.
+fn is_by_recovery_code(sign_in: &SignIn) -> bool {
+    sign_in.steps().second == Some(SecondMethod::RecoveryCode)
 }
 
 /// Whether methods were changed since a moment, and not by this session.
@@ -81,8 +88,14 @@ pub fn sign_in_page(
 /// The strongest level that a person could reach with what the account had at a sign-in. What was added since was added by a
 /// sign-in of that level.
 fn strongest_at(steps: &SecondSteps, at: Timestamp) -> Assurance {
-    let had_app = steps.first_app_at.is_some_and(|first| first < at);
-    if had_app { Assurance::Mfa } else { Assurance::TwoStep }
+    let had = |first: Option<Timestamp>| first.is_some_and(|first| first < at);
+    if had(steps.first_passkey_at) {
+        Assurance::Phr { with_password: false }
+    } else if had(steps.first_app_at) {
+        Assurance::Mfa
+    } else {
+        Assurance::TwoStep
+    }
 }
 
 impl AccountAccess {

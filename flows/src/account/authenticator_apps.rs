@@ -8,30 +8,26 @@ use std::time::Duration;
 use keys::RecoveryCode;
 use serde::{Deserialize, Serialize};
 use store::{
-    SessionId, Timestamp, TotpAppId, Tx, UserId,
-    second_steps::{self, MethodsChange, SecondSteps},
-    totp_app,
+    SessionId, Timestamp, TotpAppId, Tx, UserId, second_steps::SecondSteps, totp_app,
     totp_app::TotpApp,
 };
 use zeroize::Zeroizing;
 
 use super::{
     access::{self, AccountAccess},
+    methods::{self, AccountChange, NameRefusal, Removal, RemovedMethod, Remover, tell},
     recovery_sheet,
 };
 use crate::{
     Cx, Result,
     attempt::BrowserContext,
     audit::{self, AuditEntry, event},
-    change_authority::ChangeAuthority,
-    display_name::{self, BadName},
-    jobs,
     login::{
         method::{HeldMethod, Method},
         refusal::CodeRefusal,
         typed_code,
     },
-    mail::{MethodChange, MethodChangedMail},
+    mail::MethodChange,
     totp::{self, TotpMatch, TotpSecret},
 };
 
@@ -59,16 +55,8 @@ pub struct Enrolment {
     pub secret: TotpSecret,
 }
 
-/// The result of an act that needs a fresh sign-in.
-#[derive(Debug)]
-pub enum AppChange<T> {
-    /// Done.
-    Done(T),
-    /// Both steps must be proven again first.
-    SignInFirst,
-    /// It cannot be done.
-    Refused(AppRefusal),
-}
+/// The result of an act about an app.
+pub type AppChange<T> = AccountChange<T, AppRefusal>;
 
 /// Why something about an app cannot be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,15 +69,6 @@ pub enum AppRefusal {
     Name(NameRefusal),
     /// The enrolment is over, or of another session.
     Over,
-}
-
-/// Why a name is not acceptable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NameRefusal {
-    /// Nothing was typed.
-    Empty,
-    /// Too many characters, or ones that cannot be seen.
-    Unsuitable,
 }
 
 /// Begins an enrolment: its sealed state, for the address of its page.
@@ -149,9 +128,9 @@ pub async fn confirm(
     let Some(enrolment) = unseal(cx, access, sealed) else {
         return Ok(AppChange::Refused(AppRefusal::Over));
     };
-    let name = match checked_name(name) {
+    let name = match methods::checked_name(name) {
         Ok(name) => name,
-        Err(refusal) => return Ok(AppChange::Refused(refusal)),
+        Err(refusal) => return Ok(AppChange::Refused(AppRefusal::Name(refusal))),
     };
     let step = match step_of(cx, &enrolment, typed) {
         Ok(step) => step,
@@ -222,9 +201,9 @@ pub async fn rename(
     app: TotpAppId,
     name: &str,
 ) -> Result<AppChange<()>> {
-    let name = match checked_name(name) {
+    let name = match methods::checked_name(name) {
         Ok(name) => name,
-        Err(refusal) => return Ok(AppChange::Refused(refusal)),
+        Err(refusal) => return Ok(AppChange::Refused(AppRefusal::Name(refusal))),
     };
     cx.db
         .write(async |tx| {
@@ -261,82 +240,20 @@ pub async fn remove(
         .await
 }
 
-/// An app that was removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RemovedApp {
-    /// Its name.
-    pub name: String,
-    /// Whether it was the last one: then the recovery codes are void.
-    pub is_last: bool,
-}
-
-/// Who removes an app.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Remover<'a> {
-    /// The person.
-    Owner {
-        /// In this session.
-        session: SessionId,
-        /// With this browser.
-        made_with: Option<&'a str>,
-    },
-    /// Staff, on request.
-    Staff(&'a ChangeAuthority),
-}
-
 /// Removes the row of an app, and what ends with it. None if there is no such app.
 pub(crate) async fn remove_row(
     cx: &Cx,
     tx: &mut Tx,
     (user, app): (UserId, TotpAppId),
     remover: Remover<'_>,
-) -> Result<Option<RemovedApp>> {
+) -> Result<Option<RemovedMethod>> {
     if !totp_app::of_user(tx, user).await?.iter().any(|known| known.id == app) {
         return Ok(None);
     }
-    let (by, made_with, authority) = match remover {
-        Remover::Owner { session, made_with } => (Some(session), made_with, None),
-        Remover::Staff(authority) => (None, None, Some(authority)),
-    };
     // The person's row is locked before its methods, as by a sign-in.
-    let change = MethodsChange { by, at: cx.now, is_removal: true };
-    second_steps::record_change(tx, user, change).await?;
+    remover.record(cx, tx, user).await?;
     let Some(name) = totp_app::delete(tx, app, user).await? else { return Ok(None) };
-    let event = event::MethodRemoved { method: METHOD.name(), id: app.to_string() };
-    audit::record(cx, tx, AuditEntry::done(event).user(user).by(authority)).await?;
-    let is_last = totp_app::of_user(tx, user).await?.is_empty();
-    let change = if is_last {
-        store::recovery_code::delete_all_of_user(tx, user).await?;
-        second_steps::set_email_codes(tx, user, None).await?;
-        MethodChange::LastAppRemoved
-    } else {
-        MethodChange::AppRemoved
-    };
-    tell(cx, tx, user, (change, made_with)).await?;
-    Ok(Some(RemovedApp { name, is_last }))
-}
-
-fn checked_name(name: &str) -> Result<String, AppRefusal> {
-    let name = name.trim();
-    match display_name::check(name) {
-        Ok(()) if name.chars().count() <= MAX_NAME => Ok(name.to_owned()),
-        Err(BadName::Empty) => Err(AppRefusal::Name(NameRefusal::Empty)),
-        Ok(()) | Err(BadName::Long | BadName::Hidden) => {
-            Err(AppRefusal::Name(NameRefusal::Unsuitable))
-        }
-    }
-}
-
-/// The most characters of the name of an app.
-const MAX_NAME: usize = 60;
-
-/// Mails what was changed, and with which browser.
-pub(super) async fn tell(
-    cx: &Cx,
-    tx: &mut Tx,
-    user: UserId,
-    (change, made_with): (MethodChange, Option<&str>),
-) -> Result<()> {
-    let made_with = made_with.map(str::to_owned);
-    jobs::insert(cx, tx, MethodChangedMail { user, change, made_with }, None).await
+    let row = Removal { user, method: METHOD.name(), id: app.to_string(), name };
+    let changes = (MethodChange::AppRemoved, MethodChange::LastAppRemoved);
+    methods::conclude_removal(cx, tx, row, remover, changes).await.map(Some)
 }

@@ -2,7 +2,7 @@
 
 use store::second_steps::{self, SecondSteps};
 
-use super::{access::AccountAccess, authenticator_apps::tell};
+use super::{access::AccountAccess, methods::tell};
 use crate::{
     Cx, Result,
     attempt::BrowserContext,
@@ -17,14 +17,15 @@ pub enum EmailCodesChange {
     Done,
     /// Both steps must be proven again first.
     SignInFirst,
-    /// Without codes by e-mail, a lost phone would lock the person out: recovery codes or a second app are needed first.
+    /// Without codes by e-mail, a lost phone would lock the person out: recovery codes or a second method are needed first.
     NeedsAnotherWay,
 }
 
 /// Whether the person may do without codes by e-mail.
 #[must_use]
 pub fn can_be_left_out(steps: &SecondSteps) -> bool {
-    steps.totp_apps >= 2 || steps.totp_apps == 1 && steps.recovery_codes > 0
+    let methods = steps.totp_apps.saturating_add(steps.passkeys);
+    methods >= 2 || methods == 1 && steps.recovery_codes > 0
 }
 
 /// Asks for codes by e-mail, or no longer.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use store::{SessionId, Timestamp};
 
-use super::{access::AccountAccess, authenticator_apps::AppRefusal};
+use super::{access::AccountAccess, authenticator_apps::AppRefusal, passkeys::PasskeyRefusal};
 use crate::{Cx, Result};
 
 const AAD: &[u8] = b"vestibule/account-notice/v1";
@@ -24,6 +24,12 @@ pub enum PageNotice {
     AppRemoved,
     /// Something about an app cannot be done; the name that was typed.
     AppRefused(AppRefusal, String),
+    /// A passkey was added.
+    PasskeyAdded,
+    /// A passkey was removed.
+    PasskeyRemoved,
+    /// Something about a passkey cannot be done.
+    PasskeyRefused(PasskeyRefusal),
     /// Codes by e-mail are asked for, or no longer.
     EmailCodes(bool),
     /// Without codes by e-mail, another way is needed first.

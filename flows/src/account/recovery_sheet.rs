@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{SessionId, Timestamp, Tx, UserId, recovery_code, recovery_code::RecoveryCodeRow};
 use zeroize::Zeroizing;
 
-use super::{access::AccountAccess, authenticator_apps::tell};
+use super::{access::AccountAccess, methods::tell};
 use crate::{
     Cx, Result,
     attempt::BrowserContext,
@@ -73,7 +73,7 @@ pub async fn make(
             let Some(steps) = access.lock_if_fresh(cx, tx, browser_context).await? else {
                 return Ok(SheetChange::SignInFirst);
             };
-            if steps.totp_apps == 0 {
+            if !steps.has_method() {
                 return Ok(SheetChange::NoOtherMethod);
             }
             access.record_change(cx, tx).await?;

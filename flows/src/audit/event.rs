@@ -3,11 +3,13 @@
 
 use keys::Algorithm;
 use serde_json::{Map, Value, json};
-use store::{ChallengeId, GrantId, JobId, RecoveryCodeId, SignInId, Timestamp, TotpAppId};
+use store::{
+    ChallengeId, GrantId, JobId, PasskeyId, RecoveryCodeId, SignInId, Timestamp, TotpAppId,
+};
 
 use super::outcome::{
     CodeOutcome, CodeRequest, Done, Exceeded, Found, HeldOutcome, JobOutcome, KeyOutcome, Outcome,
-    PasswordOutcome, RecoveryCodeOutcome, Refused, Revoked,
+    PasskeyOutcome, PasswordOutcome, RecoveryCodeOutcome, Refused, Revoked,
 };
 use crate::oauth_error::TokenErrorCode;
 
@@ -95,6 +97,8 @@ events! {
     TotpChecked = "totp.checked": HeldOutcome { app: Option<TotpAppId>, seconds_ahead: Option<i64> }
     /// A recovery code was checked.
     RecoveryCodeChecked = "recovery_code.checked": RecoveryCodeOutcome { code: Option<RecoveryCodeId> }
+    /// A passkey was checked.
+    PasskeyChecked = "passkey.checked": PasskeyOutcome { passkey: Option<PasskeyId>, synced: Option<bool> }
     /// A code was requested, for the first time or again.
     CodeRequested = "code.requested": CodeRequest { challenge: ChallengeId, reference: String }
     /// The mail server accepted a mail with a code.

@@ -68,6 +68,11 @@ outcomes! {
     RecoveryCodeOutcome {
         Right = "right", Wrong = "wrong", Used = "used", Repeated = "repeated", Paused = "paused",
     }
+    /// The result of checking a passkey.
+    PasskeyOutcome {
+        Right = "right", Invalid = "invalid", Unknown = "unknown", OtherAccount = "other_account",
+        NotVerified = "not_verified", Repeated = "repeated", Counter = "counter", Eligibility = "eligibility",
+    }
     /// The result of requesting a code.
     CodeRequest {
         Queued = "queued", QueuedAgain = "queued_again", OnItsWay = "on_its_way", TooMany = "too_many",

@@ -134,6 +134,16 @@ impl<'a> UnitOfWork<'a> {
         }
     }
 
+    /// A post of a passkey.
+    pub(super) fn for_passkey_post(
+        cx: &'a Cx,
+        browser_context: &'a BrowserContext,
+        loaded: &'a LoadedAttempt,
+        person: &'a UserWithPassword,
+    ) -> Self {
+        Self { known_user: Some(person), ..Self::for_row(cx, browser_context, loaded) }
+    }
+
     /// A post of a code that the person holds.
     pub(super) fn for_held_post(
         cx: &'a Cx,
@@ -405,7 +415,17 @@ async fn insert(
     state: String,
     is_unchanged: bool,
 ) -> Result<()> {
-    let row = store::attempt::Attempt {
+    let row = new_row(work, state)?;
+    if store::attempt::insert(tx, &row).await? || is_unchanged {
+        Ok(())
+    } else {
+        Err(Error::Conflict)
+    }
+}
+
+/// The row of an attempt that has none yet.
+pub(super) fn new_row(work: &UnitOfWork<'_>, state: String) -> Result<store::attempt::Attempt> {
+    Ok(store::attempt::Attempt {
         id: work.id,
         browser: work.browser_context.browser.clone(),
         previous_browser: None,
@@ -416,10 +436,6 @@ async fn insert(
         version: 0,
         created_at: work.started_at,
         completed_at: None,
-    };
-    if store::attempt::insert(tx, &row).await? || is_unchanged {
-        Ok(())
-    } else {
-        Err(Error::Conflict)
-    }
+        ceremony_at: None,
+    })
 }

@@ -320,6 +320,7 @@ const fn refusal_outcome(refusal: Refusal) -> CodeOutcome {
         )
         | Refusal::Mail(MailRefusal::SendLater(_))
         | Refusal::Password(_)
+        | Refusal::Passkey(_)
         | Refusal::NewPassword(_)
         | Refusal::NetworkPaused(_)
         | Refusal::StartAgain

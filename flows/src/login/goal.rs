@@ -22,8 +22,13 @@ pub struct Page {
 }
 
 /// Every such page.
-const PAGES: &[Page] =
-    &[Page::ACCOUNT, Page::ACCOUNT_CHANGE, Page::AUTHENTICATOR_APPS, Page::RECOVERY_CODES];
+const PAGES: &[Page] = &[
+    Page::ACCOUNT,
+    Page::ACCOUNT_CHANGE,
+    Page::AUTHENTICATOR_APPS,
+    Page::PASSKEYS,
+    Page::RECOVERY_CODES,
+];
 
 impl Page {
     /// The overview of an account.
@@ -34,6 +39,9 @@ impl Page {
     /// The authenticator apps of an account.
     pub const AUTHENTICATOR_APPS: Self =
         Self { name: "authenticator_apps", path: "/account/authenticator-apps", is_guarded: true };
+    /// The passkeys of an account.
+    pub const PASSKEYS: Self =
+        Self { name: "passkeys", path: "/account/passkeys", is_guarded: true };
     /// The recovery codes of an account.
     pub const RECOVERY_CODES: Self =
         Self { name: "recovery_codes", path: "/account/recovery-codes", is_guarded: true };

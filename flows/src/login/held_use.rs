@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use store::{Tx, UserId, recovery_code, totp_app};
+use store::{Tx, UserId, passkey, recovery_code, totp_app};
 
 use super::method::{HeldMethod, HeldProof};
 use crate::{
@@ -22,6 +22,8 @@ const CONSUME_FNS: &[(HeldMethod, ConsumeFn)] = &[
     (HeldMethod::RECOVERY_CODE, |cx, tx, user, proof| {
         Box::pin(use_recovery_code(cx, tx, user, proof))
     }),
+    (HeldMethod::PASSKEY, |cx, tx, user, proof| Box::pin(use_passkey(cx, tx, user, proof))),
+    (HeldMethod::PASSKEY_UV, |cx, tx, user, proof| Box::pin(use_passkey(cx, tx, user, proof))),
 ];
 
 /// Uses up a proof of this person, or fails with a conflict.
@@ -34,6 +36,11 @@ pub(super) async fn consume(cx: &Cx, tx: &mut Tx, user: UserId, proof: HeldProof
 /// Uses the time step of an app up; false when it was used before, or refused as early.
 async fn use_time_step(cx: &Cx, tx: &mut Tx, user: UserId, proof: HeldProof) -> Result<bool> {
     Ok(totp_app::consume(tx, proof.row.into(), user, proof.mark, cx.now).await?)
+}
+
+/// Counts the use of a passkey; false when another one was counted since it was verified.
+async fn use_passkey(cx: &Cx, tx: &mut Tx, user: UserId, proof: HeldProof) -> Result<bool> {
+    Ok(passkey::consume(tx, proof.row.into(), user, proof.mark, cx.now).await?)
 }
 
 /// Uses a recovery code up, and tells its person; false when it was used before.

@@ -31,14 +31,14 @@ enum ProvenSteps {
     /// The second, after another first step.
     Second(SecondMethod),
     /// Both: it identifies the person and verifies them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no method that proves both is built yet"))]
     Both(FirstMethod),
 }
 
 /// Every mailed method, by name.
 const MAILED: &[MailedMethod] = &[MailedMethod::EMAIL_CODE];
 /// Every held method, by name.
-const HELD: &[HeldMethod] = &[HeldMethod::TOTP, HeldMethod::RECOVERY_CODE];
+const HELD: &[HeldMethod] =
+    &[HeldMethod::TOTP, HeldMethod::RECOVERY_CODE, HeldMethod::PASSKEY, HeldMethod::PASSKEY_UV];
 
 impl MailedMethod {
     /// A six-digit code by e-mail.
@@ -57,6 +57,13 @@ impl HeldMethod {
     /// A code of a printed sheet.
     pub const RECOVERY_CODE: Self =
         Self { name: "recovery_code", proves: ProvenSteps::Second(SecondMethod::RecoveryCode) };
+
+    /// A passkey, after a password.
+    pub const PASSKEY: Self =
+        Self { name: "passkey", proves: ProvenSteps::Second(SecondMethod::Passkey) };
+    /// A passkey alone, whose authenticator has verified the person.
+    pub(crate) const PASSKEY_UV: Self =
+        Self { name: "passkey_uv", proves: ProvenSteps::Both(FirstMethod::PasskeyUv) };
 
     /// Whether it proves both steps.
     pub(super) const fn proves_both(self) -> bool {

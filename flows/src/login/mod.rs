@@ -27,6 +27,7 @@ pub mod method;
 pub mod new_password;
 mod offered;
 pub mod other_ways;
+pub mod passkey;
 pub mod password;
 mod person_charge;
 mod plan;
@@ -53,8 +54,8 @@ mod search;
 
 pub use code_window::CodeValidity;
 pub use show::{
-    CodeView, DuePage, HeldCodeView, MailStatus, PageLocation, ResendTime, SignInPage, StepView,
-    locate, show,
+    CodeView, DuePage, HeldCodeView, MailStatus, PageLocation, PasskeyView, ResendTime, SignInPage,
+    StepView, locate, show,
 };
 
 use std::time::Duration;
@@ -154,6 +155,8 @@ pub enum NextStep {
     Totp,
     /// A recovery code.
     RecoveryCode,
+    /// A passkey, after the password.
+    Passkey,
     /// A new password.
     NewPassword,
     /// Consent or confirmation.
@@ -181,6 +184,7 @@ impl NextStep {
             AwaitedProof::Mailed(_) => Self::Code,
             AwaitedProof::Held(HeldMethod::TOTP) => Self::Totp,
             AwaitedProof::Held(HeldMethod::RECOVERY_CODE) => Self::RecoveryCode,
+            AwaitedProof::Held(HeldMethod::PASSKEY) => Self::Passkey,
             AwaitedProof::Held(_) => Self::Password,
         }
     }

@@ -10,17 +10,23 @@ use super::{
 const EMAIL_CODE: Method = Method::Mailed(MailedMethod::EMAIL_CODE);
 const TOTP: Method = Method::Held(HeldMethod::TOTP);
 const RECOVERY_CODE: Method = Method::Held(HeldMethod::RECOVERY_CODE);
+const PASSKEY: Method = Method::Held(HeldMethod::PASSKEY);
+const PASSKEY_UV: Method = Method::Held(HeldMethod::PASSKEY_UV);
 
 /// The methods that a person may answer with on the way to a goal, the default first: the one that was used last, but never a
-/// recovery code.
+/// recovery code. A passkey alone is the last one: it is offered beside the password, and never asked for after it.
 pub(super) fn offered_methods(person: &UserWithPassword, goal: Goal) -> Vec<Method> {
     let steps = &person.second_steps;
-    let has_app = steps.totp_apps > 0;
-    let mut offered = Vec::with_capacity(3);
-    if has_app {
+    let (has_passkey, has_app) = (steps.passkeys > 0, steps.totp_apps > 0);
+    let needs_strongest = person.user.password_change_required_since.is_some() || goal.is_guarded();
+    let mut offered = Vec::with_capacity(5);
+    if has_passkey {
+        offered.push(PASSKEY);
+    }
+    if has_app && !(needs_strongest && has_passkey) {
         offered.push(TOTP);
     }
-    if accepts_email_codes(person, goal) {
+    if accepts_email_codes(person, needs_strongest) {
         offered.push(EMAIL_CODE);
     }
     if let Some(last) = steps.last_second.as_deref()
@@ -29,18 +35,28 @@ pub(super) fn offered_methods(person: &UserWithPassword, goal: Goal) -> Vec<Meth
         let method = offered.remove(at);
         offered.insert(0, method);
     }
-    if has_app && steps.recovery_codes > 0 {
+    if (has_passkey || has_app) && steps.recovery_codes > 0 {
         offered.push(RECOVERY_CODE);
+    }
+    if has_passkey {
+        offered.push(PASSKEY_UV);
     }
     offered
 }
 
+/// The methods among which a person chooses after the first step.
+pub(super) fn second_methods(person: &UserWithPassword, goal: Goal) -> Vec<Method> {
+    let mut offered = offered_methods(person, goal);
+    offered.retain(|method| *method != PASSKEY_UV);
+    offered
+}
+
 /// Whether a code by e-mail is a second step for a person. After a forced reset, and before methods are changed, the strongest
-/// method is asked for; and a person with an app may want no codes by e-mail. Without an app there is nothing else.
-fn accepts_email_codes(person: &UserWithPassword, goal: Goal) -> bool {
-    let UserWithPassword { user, second_steps, .. } = person;
-    let needs_strongest = user.password_change_required_since.is_some() || goal.is_guarded();
-    second_steps.totp_apps == 0 || !needs_strongest && second_steps.email_codes_off_since.is_none()
+/// method is asked for; and a person with another method may want no codes by e-mail. Without one there is nothing else.
+fn accepts_email_codes(person: &UserWithPassword, needs_strongest: bool) -> bool {
+    let steps = &person.second_steps;
+    steps.totp_apps == 0 && steps.passkeys == 0
+        || !needs_strongest && steps.email_codes_off_since.is_none()
 }
 
 #[cfg(test)]

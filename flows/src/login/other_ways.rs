@@ -6,7 +6,7 @@ use super::{
     Answer, apply, find_own_attempt,
     machine::Input,
     method::Method,
-    offered::offered_methods,
+    offered::second_methods,
     state::{AwaitedProof, PendingSecondStep, State},
 };
 use crate::{
@@ -53,7 +53,7 @@ pub async fn list(
     let masked_address = crate::email::mask_address(address);
     Ok(Some(OtherWays {
         awaited,
-        offered: offered_methods(&person, loaded.request.goal()),
+        offered: second_methods(&person, loaded.request.goal()),
         masked_address,
     }))
 }

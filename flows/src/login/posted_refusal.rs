@@ -102,6 +102,7 @@ fn is_over(refusal: Refusal, cx: &Cx) -> bool {
         Refusal::Password(_)
         | Refusal::Code(_)
         | Refusal::Mail(_)
+        | Refusal::Passkey(_)
         | Refusal::NewPassword(_)
         | Refusal::StartAgain
         | Refusal::OutOfTurn => false,

@@ -17,6 +17,8 @@ pub enum Refusal {
     Code(CodeRefusal),
     /// Of a code that is mailed, or of its mail.
     Mail(MailRefusal),
+    /// Of a passkey.
+    Passkey(PasskeyRefusal),
     /// The new password is not acceptable.
     NewPassword(BadPassword),
     /// Too many posts or failures from this network; try again when its window ends.
@@ -81,6 +83,23 @@ pub enum MailRefusal {
     SendLater(Timestamp),
 }
 
+/// Why a passkey is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PasskeyRefusal {
+    /// Its ceremony is over, or was answered before.
+    Over,
+    /// No account has it.
+    Unknown,
+    /// It is of another account than the password.
+    OtherAccount,
+    /// Its authenticator did not verify the person.
+    NotVerified,
+    /// There may be a copy of it.
+    Suspicious,
+    /// It could not be verified.
+    Invalid,
+}
+
 /// What the page of a step shows about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageMessage<R> {
@@ -108,7 +127,8 @@ impl Refusal {
         match self {
             Self::Password(own) => PageMessage::ThisStep(own),
             Self::NetworkPaused(rate_limited) => PageMessage::NetworkPaused(rate_limited),
-            Self::Code(_)
+            Self::Passkey(_)
+            | Self::Code(_)
             | Self::Mail(_)
             | Self::NewPassword(_)
             | Self::StartAgain
@@ -123,9 +143,11 @@ impl Refusal {
             Self::Code(own) => PageMessage::ThisStep(MailedCodeRefusal::Typed(own)),
             Self::Mail(own) => PageMessage::ThisStep(MailedCodeRefusal::Mail(own)),
             Self::NetworkPaused(rate_limited) => PageMessage::NetworkPaused(rate_limited),
-            Self::Password(_) | Self::NewPassword(_) | Self::StartAgain | Self::OutOfTurn => {
-                PageMessage::OtherStep
-            }
+            Self::Password(_)
+            | Self::Passkey(_)
+            | Self::NewPassword(_)
+            | Self::StartAgain
+            | Self::OutOfTurn => PageMessage::OtherStep,
         }
     }
 
@@ -136,6 +158,22 @@ impl Refusal {
             Self::Code(own) => PageMessage::ThisStep(own),
             Self::NetworkPaused(rate_limited) => PageMessage::NetworkPaused(rate_limited),
             Self::Password(_)
+            | Self::Passkey(_)
+            | Self::Mail(_)
+            | Self::NewPassword(_)
+            | Self::StartAgain
+            | Self::OutOfTurn => PageMessage::OtherStep,
+        }
+    }
+
+    /// The message on the page of the second step by a passkey.
+    #[must_use]
+    pub const fn for_passkey_page(self) -> PageMessage<PasskeyRefusal> {
+        match self {
+            Self::Passkey(own) => PageMessage::ThisStep(own),
+            Self::NetworkPaused(rate_limited) => PageMessage::NetworkPaused(rate_limited),
+            Self::Password(_)
+            | Self::Code(_)
             | Self::Mail(_)
             | Self::NewPassword(_)
             | Self::StartAgain
@@ -150,6 +188,7 @@ impl Refusal {
             Self::NewPassword(own) => PageMessage::ThisStep(own),
             Self::NetworkPaused(rate_limited) => PageMessage::NetworkPaused(rate_limited),
             Self::Password(_)
+            | Self::Passkey(_)
             | Self::Code(_)
             | Self::Mail(_)
             | Self::StartAgain
@@ -167,6 +206,12 @@ impl From<PasswordRefusal> for Refusal {
 impl From<CodeRefusal> for Refusal {
     fn from(refusal: CodeRefusal) -> Self {
         Self::Code(refusal)
+    }
+}
+
+impl From<PasskeyRefusal> for Refusal {
+    fn from(refusal: PasskeyRefusal) -> Self {
+        Self::Passkey(refusal)
     }
 }
 

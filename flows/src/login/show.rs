@@ -15,7 +15,7 @@ use super::{
     follow,
     goal::Goal,
     method::HeldMethod,
-    offered::offered_methods,
+    offered::second_methods,
     renew, resend,
     state::{AwaitedProof, PendingSecondStep, State},
     throttle_subject::ThrottleSubject,
@@ -106,6 +106,8 @@ pub enum StepView {
     Code(CodeView),
     /// A code that the person holds.
     Held(HeldCodeView),
+    /// A passkey, after the password.
+    Passkey(PasskeyView),
     /// A new password.
     NewPassword {
         /// The person's address, for password managers; empty where there is none.
@@ -154,6 +156,15 @@ pub struct HeldCodeView {
     pub method: HeldMethod,
     /// Until when no code of this person is judged, after too many wrong ones.
     pub paused_until: Option<Timestamp>,
+    /// Whether the person may answer with another method.
+    pub has_other_ways: bool,
+}
+
+/// The content of the page of the second step by a passkey.
+#[derive(Clone, Debug)]
+pub struct PasskeyView {
+    /// The credential ids of the person's passkeys, in base64url.
+    pub credential_ids: Vec<String>,
     /// Whether the person may answer with another method.
     pub has_other_ways: bool,
 }
@@ -311,6 +322,13 @@ async fn view_of_row(
     {
         let person = store::user::by_id_with_password(&mut conn, first.user).await?;
         let Some(person) = person else { return Ok(StepView::Password) };
+        if *method == HeldMethod::PASSKEY {
+            let known = store::passkey::of_user(&mut conn, first.user).await?;
+            return Ok(StepView::Passkey(PasskeyView {
+                credential_ids: known.into_iter().map(|row| row.credential_id).collect(),
+                has_other_ways: second_methods(&person, loaded.request.goal()).len() > 1,
+            }));
+        }
         let view =
             view_of_held(cx, &mut conn, browser_context, *method, (&person, loaded.request.goal()));
         return view.await.map(StepView::Held);
@@ -339,7 +357,7 @@ async fn view_of_held(
 ) -> Result<HeldCodeView> {
     let subject = ThrottleSubject::for_user(cx, sql, browser_context, &person.user).await?;
     let limits = CodeLimits::read(cx, sql, &subject).await?;
-    let has_other_ways = offered_methods(person, goal).len() > 1;
+    let has_other_ways = second_methods(person, goal).len() > 1;
     Ok(HeldCodeView { method, paused_until: limits.paused_until, has_other_ways })
 }
 
@@ -365,6 +383,6 @@ async fn view_of_code(
         delivery: MailStatus::of(challenge),
         exhausted: challenge.tries >= throttle_subject.code_tries(cx),
         paused_until: limits.paused_until,
-        has_other_ways: offered_methods(person, goal).len() > 1,
+        has_other_ways: second_methods(person, goal).len() > 1,
     })
 }

@@ -33,6 +33,12 @@ pub(crate) enum MethodChange {
     AppRemoved,
     /// The last authenticator app was removed: recovery codes are void, and codes by e-mail are asked for again.
     LastAppRemoved,
+    /// A passkey was added.
+    PasskeyAdded,
+    /// A passkey was removed, and the person has another method.
+    PasskeyRemoved,
+    /// The last method was removed, a passkey: recovery codes are void, and codes by e-mail are asked for again.
+    LastPasskeyRemoved,
     /// A new list of recovery codes was made.
     RecoveryCodesMade,
     /// A recovery code was used; so many are left.
@@ -70,6 +76,18 @@ impl MethodChange {
             Self::LastAppRemoved => {
                 wording!("mail-method-last-app-removed-title", "mail-method-last-app-removed")
             }
+            Self::PasskeyAdded => {
+                wording!("mail-method-passkey-added-title", "mail-method-passkey-added")
+            }
+            Self::PasskeyRemoved => {
+                wording!("mail-method-passkey-removed-title", "mail-method-passkey-removed")
+            }
+            Self::LastPasskeyRemoved => {
+                wording!(
+                    "mail-method-last-passkey-removed-title",
+                    "mail-method-last-passkey-removed"
+                )
+            }
             Self::RecoveryCodesMade => {
                 wording!("mail-method-codes-made-title", "mail-method-codes-made")
             }
@@ -93,6 +111,9 @@ impl Mail for MethodChangedMail {
         MethodChange::RecoveryCodeUsed(0).wording(),
         MethodChange::EmailCodesOff.wording(),
         MethodChange::EmailCodesOn.wording(),
+        MethodChange::PasskeyAdded.wording(),
+        MethodChange::PasskeyRemoved.wording(),
+        MethodChange::LastPasskeyRemoved.wording(),
     ];
 
     async fn prepare(&self, cx: &Cx, asked_at: Timestamp) -> Result<PreparedMail> {

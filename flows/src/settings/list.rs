@@ -125,6 +125,8 @@ settings! {
         "Refusals at the token endpoint that are written into the audit trail, from one network in a minute. Nothing is refused by it.";
     totp_apps: Count = "totp.apps", "3" in "1" ..= "5",
         "Authenticator apps of one person.";
+    passkeys: Count = "passkeys.limit", "20" in "1" ..= "50",
+        "Passkeys of one person.";
     session_idle: Duration = "session.idle", "30m" in "5m" ..= "24h",
         "A session ends when it was not used for this long.";
     session_absolute: Duration = "session.absolute", "12h" in "15m" ..= "30d",

@@ -1,6 +1,8 @@
 //! Finding a person and the latest events about them.
 
-use store::{audit::AuditRow, second_steps::SecondSteps, totp_app::TotpApp, user::User};
+use store::{
+    audit::AuditRow, passkey::PasskeyRow, second_steps::SecondSteps, totp_app::TotpApp, user::User,
+};
 
 use crate::{Cx, Result, email::EmailAddress};
 
@@ -16,6 +18,8 @@ pub struct UserWithEvents {
     pub events: Vec<AuditRow>,
     /// The authenticator apps, the oldest first.
     pub apps: Vec<TotpApp>,
+    /// The passkeys, the oldest first.
+    pub passkeys: Vec<PasskeyRow>,
     /// What else there is for the second step.
     pub second_steps: SecondSteps,
 }
@@ -28,7 +32,8 @@ pub async fn find_user(cx: &Cx, email: &EmailAddress) -> Result<Option<UserWithE
     };
     let events = store::audit::newest_of_user(&mut conn, user.id, EVENTS).await?;
     let apps = store::totp_app::of_user(&mut conn, user.id).await?;
+    let passkeys = store::passkey::of_user(&mut conn, user.id).await?;
     let found = store::user::by_id_with_password(&mut conn, user.id).await?;
     let second_steps = found.map(|found| found.second_steps).unwrap_or_default();
-    Ok(Some(UserWithEvents { user, events, apps, second_steps }))
+    Ok(Some(UserWithEvents { user, events, apps, passkeys, second_steps }))
 }

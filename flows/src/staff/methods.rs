@@ -1,10 +1,14 @@
 //! Removing a second step of a person, on request of staff. Staff never add one: that would be a way into the account.
 
-use store::TotpAppId;
+use uuid::Uuid;
 
 use crate::{
     Cx, Result,
-    account::authenticator_apps::{self, RemovedApp, Remover},
+    account::{
+        authenticator_apps,
+        methods::{RemovedMethod, Remover},
+        passkeys,
+    },
     change_authority::ChangeAuthority,
     email::EmailAddress,
 };
@@ -13,29 +17,33 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MethodRemoval {
     /// It was removed: its name.
-    Removed(RemovedApp),
+    Removed(RemovedMethod),
     /// The person has no method of this id.
     UnknownMethod,
     /// There is no such person.
     UnknownUser,
 }
 
-/// Removes an authenticator app of a person, who is told by mail. With the last one the recovery codes are void.
+/// Removes an authenticator app or a passkey of a person, who is told by mail. With the last one the recovery codes are void.
 pub async fn remove(
     cx: &Cx,
     authority: &ChangeAuthority,
     email: &EmailAddress,
-    id: TotpAppId,
+    id: Uuid,
 ) -> Result<MethodRemoval> {
     cx.db
         .write(async |tx| {
             let Some(user) = store::user::by_email(tx, email.canonical()).await? else {
                 return Ok(MethodRemoval::UnknownUser);
             };
-            let removed =
-                authenticator_apps::remove_row(cx, tx, (user.id, id), Remover::Staff(authority))
-                    .await?;
-            Ok(removed.map_or(MethodRemoval::UnknownMethod, MethodRemoval::Removed))
+            let remover = Remover::Staff(authority);
+            let found = match authenticator_apps::remove_row(cx, tx, (user.id, id.into()), remover)
+                .await?
+            {
+                Some(app) => Some(app),
+                None => passkeys::remove_row(cx, tx, (user.id, id.into()), remover).await?,
+            };
+            Ok(found.map_or(MethodRemoval::UnknownMethod, MethodRemoval::Removed))
         })
         .await
 }

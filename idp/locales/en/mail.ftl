@@ -71,9 +71,15 @@ mail-method-not-you = If it was not you, somebody can sign in as you: ask for he
 mail-method-app-added-title = An authenticator app was added to your account
 mail-method-app-added = Its codes are a second step after your password from now on.
 mail-method-app-removed-title = An authenticator app was removed from your account
-mail-method-app-removed = Its codes no longer work. You have another app.
+mail-method-app-removed = Its codes no longer work. You have another method.
 mail-method-last-app-removed-title = The last authenticator app was removed from your account
 mail-method-last-app-removed = Its codes and your recovery codes no longer work. The second step is a code by e-mail again.
+mail-method-passkey-added-title = A passkey was added to your account
+mail-method-passkey-added = It signs in to your account from now on, without a password.
+mail-method-passkey-removed-title = A passkey was removed from your account
+mail-method-passkey-removed = It no longer works. You have another method.
+mail-method-last-passkey-removed-title = The last passkey was removed from your account
+mail-method-last-passkey-removed = It and your recovery codes no longer work. The second step is a code by e-mail again.
 mail-method-codes-made-title = New recovery codes were made for your account
 mail-method-codes-made = The codes of the list before no longer work.
 mail-method-code-used-title = A recovery code of your account was used
@@ -83,7 +89,7 @@ mail-method-code-used = { $left ->
    *[other] { $left } are left.
 }
 mail-method-email-off-title = Codes by e-mail were turned off for your account
-mail-method-email-off = The second step is your authenticator app or a recovery code from now on.
+mail-method-email-off = The second step is a passkey, your authenticator app or a recovery code from now on.
 mail-method-email-on-title = Codes by e-mail were turned on for your account
 mail-method-email-on = A code by e-mail is a second step after your password again.
 

@@ -166,6 +166,21 @@ recovery-code-error-wrong = { $left ->
 }
 recovery-code-error-used = That recovery code was used before. Enter another one of your list
 
+## A passkey.
+
+passkey-title = Use your passkey
+passkey-lede = Confirm with Face ID, your fingerprint or the PIN of your device, or with your security key.
+passkey-start = Use a passkey
+passkey-no-script = A passkey needs a browser that runs scripts. Choose another way.
+passkey-failed = No passkey was used. Try again, or sign in another way.
+passkey-error-over = That took too long or was sent twice: use your passkey once more
+passkey-error-unknown = This passkey is not known here. It may have been removed: sign in another way
+passkey-error-other-account = This passkey is of another account: use one of the account that you are signing in to
+passkey-error-not-verified = Your device did not check that it is you: set up a screen lock or a PIN, or sign in another way
+passkey-error-suspicious = This passkey answers differently than before, as a copy of it would: sign in another way, and then remove it in your account
+passkey-error-invalid = This passkey could not be checked: try again, or sign in another way
+password-passkey = Sign in with a passkey
+
 ## Another method.
 
 ways-link = Use another way to sign in
@@ -175,6 +190,8 @@ ways-email = Send a code to { $address }
 ways-email-hint = We send an e-mail with a six-digit code.
 ways-totp = Authenticator app
 ways-totp-hint = Enter the code that your app shows.
+ways-passkey = Passkey
+ways-passkey-hint = Use Face ID, your fingerprint or the PIN of your device, or a security key.
 ways-recovery-code = Recovery code
 ways-recovery-code-hint = Enter a code of the list that you printed or kept.
 ways-back = Back
@@ -326,6 +343,11 @@ account-apps-count = { $count ->
     [one] 1 app
    *[other] { $count } apps
 }
+account-passkeys-count = { $count ->
+    [0] None
+    [one] 1 passkey
+   *[other] { $count } passkeys
+}
 account-codes-count = { $count ->
     [0] None left
     [one] 1 code left
@@ -337,7 +359,7 @@ account-email-turn-off = No codes by e-mail for me
 account-email-turn-on = Allow codes by e-mail again
 account-email-off = From now on we send you no codes by e-mail.
 account-email-on = You can sign in with a code by e-mail again.
-account-email-needed = First make recovery codes or add a second app: otherwise a lost phone would lock you out.
+account-email-needed = First make recovery codes, or add another passkey or app: otherwise a lost phone would lock you out.
 account-sign-out = Sign out
 account-back = Back to your account
 account-again = To change something here, sign in again. That keeps others out who find your browser open.
@@ -351,7 +373,7 @@ apps-name-label = Name of the app or phone
 apps-name-first = My phone
 apps-rename = Save the name
 apps-remove = Remove “{ $name }”
-apps-last = This is your only app. Without it your recovery codes no longer work, and the second step is a code by e-mail.
+apps-last = This is your only method. Without it your recovery codes no longer work, and the second step is a code by e-mail.
 apps-add = Add an app
 apps-added = The app was added. You can use it from now on.
 apps-renamed = The name was saved.
@@ -373,9 +395,28 @@ enrol-code = Code that the app shows now
 enrol-confirm = Add this app
 enrol-cancel = Cancel
 
+passkeys-title = Passkeys
+passkeys-lede = A passkey signs you in with Face ID, your fingerprint or the PIN of your device: no password, no code, and no false page can get it.
+passkeys-synced = On all your devices that share it
+passkeys-one-device = On one device alone
+passkeys-name-label = Name of the passkey
+passkeys-last = This is your only method. Without it your recovery codes no longer work, and the second step is a code by e-mail.
+passkeys-shared = Do not do this on a device that you share: whoever can unlock it could sign in as you.
+passkeys-add = Add a passkey on this device
+passkeys-no-script = To add a passkey, your browser must run scripts.
+passkeys-added = The passkey was added. You can sign in with it from now on.
+passkeys-removed = The passkey was removed. Remove it from your device as well.
+passkeys-failed = No passkey was made. Try again when you are ready.
+passkeys-error-known = This device has a passkey for your account already.
+passkeys-error-many = You have { $limit } passkeys already: remove one first
+passkeys-error-over = That can no longer be finished, because it took too long or your methods have changed since: add the passkey again if it is not in the list
+passkeys-error-not-verified = Your device did not check that it is you, so its passkey cannot be used here: set up a screen lock or a PIN first
+passkeys-error-invalid = This passkey could not be checked: try again
+passkeys-error-name = Enter a name, so that you can tell your passkeys apart
+
 codes-title = Recovery codes
 codes-lede = A list of ten codes to keep on paper. If your phone is lost, one of them is the second step, once.
-codes-need-method = Recovery codes stand in for an authenticator app. Add one first.
+codes-need-method = Recovery codes stand in for a passkey or an authenticator app. Add one first.
 codes-void = A new list makes the old one void.
 codes-make = Make a new list
 

@@ -168,6 +168,21 @@ recovery-code-error-wrong = { $left ->
 }
 recovery-code-error-used = Kua whakamahia kētia taua waehere whakaora. Tāuruhia tētahi atu o tō rārangi
 
+## A passkey.
+
+passkey-title = Whakamahia tō kī uru
+passkey-lede = Whakaūngia mā te Face ID, mā tō tapumati, mā te PIN o tō pūrere, mā tō kī haumaru rānei.
+passkey-start = Whakamahia he kī uru
+passkey-no-script = Me whakahaere hōtuhi te pūtirotiro mō te kī uru. Kōwhiria tētahi atu ara.
+passkey-failed = Kāore he kī uru i whakamahia. Whakamātau anō, takiuru rānei mā tētahi atu ara.
+passkey-error-over = I roa rawa, i tukuna ruatia rānei: whakamahia anō tō kī uru
+passkey-error-unknown = Kāore tēnei kī uru e mōhiotia ana i konei. Kua tangohia pea: takiuru mā tētahi atu ara
+passkey-error-other-account = Nō tētahi atu pūkete tēnei kī uru: whakamahia tētahi o te pūkete e takiuru nei koe
+passkey-error-not-verified = Kāore tō pūrere i hihira ko koe tēnei: whakaritea he raka mata, he PIN rānei, takiuru rānei mā tētahi atu ara
+passkey-error-suspicious = He rerekē te whakautu a tēnei kī uru i mua, pērā i tā tētahi tārua: takiuru mā tētahi atu ara, kātahi ka tango i tō pūkete
+passkey-error-invalid = Kāore i taea te hihira tēnei kī uru: whakamātau anō, takiuru rānei mā tētahi atu ara
+password-passkey = Takiuru mā te kī uru
+
 ## Another method.
 
 ways-link = Whakamahia tētahi atu huarahi takiuru
@@ -177,6 +192,8 @@ ways-email = Tukuna he waehere ki { $address }
 ways-email-hint = Ka tukuna e mātou he īmēra me te waehere mati ono.
 ways-totp = Taupānga whakamana
 ways-totp-hint = Tāuruhia te waehere e whakaatu ana tō taupānga.
+ways-passkey = Kī uru
+ways-passkey-hint = Whakamahia te Face ID, tō tapumati, te PIN rānei o tō pūrere, he kī haumaru rānei.
 ways-recovery-code = Waehere whakaora
 ways-recovery-code-hint = Tāuruhia he waehere o te rārangi i tāngia, i puritia rānei e koe.
 ways-back = Hoki
@@ -328,6 +345,11 @@ account-apps-count = { $count ->
     [one] 1 taupānga
    *[other] { $count } taupānga
 }
+account-passkeys-count = { $count ->
+    [0] Karekau
+    [one] 1 kī uru
+   *[other] { $count } kī uru
+}
 account-codes-count = { $count ->
     [0] Karekau e toe ana
     [one] 1 waehere e toe ana
@@ -374,6 +396,25 @@ enrol-by-hand-how = I te taupānga, kōwhiria te tāuru i te kī whakarite, ka t
 enrol-code = Te waehere e whakaatu ana te taupānga ināianei
 enrol-confirm = Tāpirihia tēnei taupānga
 enrol-cancel = Whakakore
+
+passkeys-title = Ngā kī uru
+passkeys-lede = Ka takiuru koe mā te kī uru me te Face ID, tō tapumati, te PIN rānei o tō pūrere: kāore he kupuhipa, kāore he waehere, ā, kāore e riro i te whārangi teka.
+passkeys-synced = Kei ō pūrere katoa e tiri ana
+passkeys-one-device = Kei te pūrere kotahi anake
+passkeys-name-label = Te ingoa o te kī uru
+passkeys-last = Koinei anake tō tikanga. Ki te kore, kāore ō waehere whakaora e mahi, ā, ko te waehere īmēra te hipanga tuarua.
+passkeys-shared = Kaua e mahi i tēnei ki te pūrere e tirihia ana: ka taea e te tangata ka huaki i taua pūrere te takiuru hei a koe.
+passkeys-add = Tāpirihia he kī uru ki tēnei pūrere
+passkeys-no-script = Me whakahaere hōtuhi tō pūtirotiro hei tāpiri i te kī uru.
+passkeys-added = Kua tāpirihia te kī uru. Ka taea te takiuru mā tēnei mai i nāianei.
+passkeys-removed = Kua tangohia te kī uru. Tangohia hoki i tō pūrere.
+passkeys-failed = Kāore he kī uru i hangaia. Whakamātau anō ina rite koe.
+passkeys-error-known = He kī uru kē tō tēnei pūrere mō tō pūkete.
+passkeys-error-many = E { $limit } kē ō kī uru: tangohia tētahi i te tuatahi
+passkeys-error-over = Kāore e taea te whakaoti, nā te roa rawa, nā te panoni rānei o ō tikanga: tāpirihia anō te kī uru mehemea kāore i te rārangi
+passkeys-error-not-verified = Kāore tō pūrere i hihira ko koe tēnei, nō reira kāore e taea tana kī uru te whakamahi: whakaritea he raka mata, he PIN rānei i te tuatahi
+passkeys-error-invalid = Kāore i taea te hihira tēnei kī uru: whakamātau anō
+passkeys-error-name = Tāuruhia he ingoa, kia mōhio ai koe ko tēhea tēhea
 
 codes-title = Waehere whakaora
 codes-lede = He rārangi o ngā waehere tekau hei pupuri ki te pepa. Ki te ngaro tō waea, ko tētahi o ērā te hipanga tuarua, kia kotahi te wā.

@@ -112,6 +112,7 @@ impl DataSource {
             wrong_codes: 0,
             ephemeral: EphemeralCounters::in_memory(),
             issuer: self.issuer.as_str().into(),
+            relying_party: None,
             trace: Trace {
                 reference: flows::cx::generate_reference(&rng),
                 client_address: None,

@@ -15,13 +15,13 @@ use flows::{
     },
     email::EmailAddress,
     staff::{
-        find,
+        find::{self, UserWithEvents},
         methods::{self, MethodRemoval},
         reset,
     },
 };
 use serde_json::{Value, json};
-use store::TotpAppId;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{CommandError, CommandResult, change::ChangeArgs, data_source::DataSourceArgs, print};
@@ -87,12 +87,12 @@ pub(super) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Remove an authenticator app of a person who has lost it; the person is told by mail. None is ever added.
+    /// Remove a passkey or an authenticator app of a person who has lost it; the person is told by mail. None is ever added.
     RemoveMethod {
         /// E-mail address.
         email: String,
         /// Its id, as `idp user show` prints it.
-        id: TotpAppId,
+        id: Uuid,
         #[command(flatten)]
         change: ChangeArgs,
         /// Print JSON.
@@ -273,23 +273,14 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
         })
         .collect();
     let steps = &found.second_steps;
-    let apps: Vec<_> = found
-        .apps
-        .iter()
-        .map(|app| {
-            json!({
-                "id": app.id, "method": "totp", "name": app.name, "added_at": rfc3339(app.created_at),
-                "last_used_at": rfc3339(app.last_used_at),
-            })
-        })
-        .collect();
+    let methods = methods_json(&found);
     if json {
         print::json(&json!({
             "id": user.id, "subject": user.subject, "email": user.email, "email_verified": user.email_verified,
             "name": user.name, "language": user.language, "claims": claims, "status": user.status,
             "created_at": rfc3339(user.created_at),
             "password_change_required_since": user.password_change_required_since.map(rfc3339),
-            "methods": apps, "recovery_codes": steps.recovery_codes,
+            "methods": methods, "recovery_codes": steps.recovery_codes,
             "email_codes": steps.email_codes_off_since.is_none(),
             "events": events,
         }));
@@ -306,6 +297,10 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
         print::line(&format!("{name} {value}"));
     }
     print::line(&format!("added {}", rfc3339(user.created_at)));
+    for passkey in &found.passkeys {
+        let last = rfc3339(passkey.last_used_at);
+        print::line(&format!("passkey {}  {:?}, last used {last}", passkey.id, passkey.name));
+    }
     for app in &found.apps {
         let last = rfc3339(app.last_used_at);
         print::line(&format!("authenticator app {}  {:?}, last used {last}", app.id, app.name));
@@ -332,6 +327,23 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     Ok(())
 }
 
+/// The methods of the second step, without secrets.
+fn methods_json(found: &UserWithEvents) -> Vec<Value> {
+    let apps = found.apps.iter().map(|app| {
+        json!({
+            "id": app.id, "method": "totp", "name": app.name, "added_at": rfc3339(app.created_at),
+            "last_used_at": rfc3339(app.last_used_at),
+        })
+    });
+    let passkeys = found.passkeys.iter().map(|passkey| {
+        json!({
+            "id": passkey.id, "method": "passkey", "name": passkey.name, "synced": passkey.synced,
+            "added_at": rfc3339(passkey.created_at), "last_used_at": rfc3339(passkey.last_used_at),
+        })
+    });
+    passkeys.chain(apps).collect()
+}
+
 async fn force_reset(
     email: &str,
     keeps_recovery_codes: bool,
@@ -353,12 +365,7 @@ async fn force_reset(
     Ok(())
 }
 
-async fn remove_method(
-    email: &str,
-    id: TotpAppId,
-    change: &ChangeArgs,
-    json: bool,
-) -> CommandResult {
+async fn remove_method(email: &str, id: Uuid, change: &ChangeArgs, json: bool) -> CommandResult {
     let authority = change.authority()?;
     let email = parse_address(email)?;
     let cx = change.open().await?.cx().await?;
@@ -377,7 +384,7 @@ async fn remove_method(
         }));
         return Ok(());
     }
-    print::line(&format!("The authenticator app \"{}\" of {email} was removed.", removed.name));
+    print::line(&format!("The method \"{}\" of {email} was removed.", removed.name));
     if removed.is_last {
         print::line(
             "It was the last one: recovery codes are void, and a code by e-mail is asked for.",

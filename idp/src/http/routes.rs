@@ -89,12 +89,14 @@ routes! {
 
     [Page::ACCOUNT.path()]                      Page     Browser          { get: account::overview::get, post: account::overview::post };
     [Page::AUTHENTICATOR_APPS.path()]           Page     Browser          { get: account::authenticator_apps::get, post: account::authenticator_apps::post };
+    [Page::PASSKEYS.path()]                     Page     Browser          { get: account::passkeys::get, post: account::passkeys::post };
     [Page::RECOVERY_CODES.path()]               Page     Browser          { get: account::recovery_codes::get, post: account::recovery_codes::post };
 
     [step PASSWORD]                             Page     Browser          { get: login::get, post: login::password::post };
     [step CODE]                                 Page     Browser          { get: login::get, post: login::code::post };
     [step TOTP]                                 Page     Browser          { get: login::get, post: login::held_code::post };
     [step RECOVERY_CODE]                        Page     Browser          { get: login::get, post: login::held_code::post };
+    [step PASSKEY]                              Page     Browser          { get: login::passkey::get_page, post: login::passkey::post };
     [step OTHER_WAYS]                           Page     Browser          { get: login::other_ways::get, post: login::other_ways::post };
     [step NEW_PASSWORD]                         Page     Browser          { get: login::get, post: login::new_password::post };
     [step CONSENT]                              Page     Browser          { get: login::consent::get, post: login::consent::post };

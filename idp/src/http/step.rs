@@ -59,6 +59,16 @@ pub(crate) const RECOVERY_CODE: Step = Step {
     needs_hashing: false,
 };
 
+/// A passkey: as the second step it has this page, as both steps the page of the password.
+pub(crate) const PASSKEY: Step = Step {
+    path: "/login/passkey",
+    form_name: "passkey",
+    name: "passkey",
+    leads_to: Some(NextStep::Passkey),
+    events: &[Event::PasskeyChecked],
+    needs_hashing: false,
+};
+
 /// The choice of another method for the second step.
 pub(crate) const OTHER_WAYS: Step = Step {
     path: "/login/other-ways",
@@ -93,8 +103,8 @@ pub(crate) const CONSENT: Step = Step {
 pub(crate) const REFUSED: &str = "refused";
 
 /// Every step.
-pub const STEPS: [&Step; 7] =
-    [&PASSWORD, &CODE, &TOTP, &RECOVERY_CODE, &OTHER_WAYS, &NEW_PASSWORD, &CONSENT];
+pub const STEPS: [&Step; 8] =
+    [&PASSWORD, &CODE, &TOTP, &RECOVERY_CODE, &PASSKEY, &OTHER_WAYS, &NEW_PASSWORD, &CONSENT];
 
 impl Step {
     /// The step with this name in the flow.

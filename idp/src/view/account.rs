@@ -30,9 +30,12 @@ pub(crate) struct OverviewPage<'a> {
     pub(crate) email: &'a str,
     /// How many authenticator apps there are.
     pub(crate) apps: String,
+    /// How many passkeys there are.
+    pub(crate) passkeys: String,
     /// How many recovery codes are left.
     pub(crate) codes: String,
-    pub(crate) has_apps: bool,
+    /// Whether there is a method beside codes by e-mail.
+    pub(crate) has_method: bool,
     /// Whether codes by e-mail are asked for.
     pub(crate) email_codes: bool,
     /// Whether the person may do without them.
@@ -51,6 +54,8 @@ pub(crate) struct AppsPage<'a> {
     pub(crate) apps: Vec<AppRow>,
     /// Whether there may be another one.
     pub(crate) can_add: bool,
+    /// Whether there is one method alone.
+    pub(crate) is_only: bool,
     /// Whether something can be changed without another sign-in.
     pub(crate) is_fresh: bool,
 }
@@ -92,6 +97,39 @@ impl EnrolmentPage<'_> {
     fn wrong(&self, field: &str) -> Option<&str> {
         FormProblem::text_for(&self.problems, field)
     }
+}
+
+/// `/account/passkeys`.
+#[derive(Debug, Template)]
+#[template(path = "account/passkeys.html")]
+pub(crate) struct PasskeysPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) form: AccountForm,
+    pub(crate) kept: Cow<'static, str>,
+    pub(crate) problems: Vec<FormProblem>,
+    pub(crate) notice: Option<&'static str>,
+    pub(crate) passkeys: Vec<PasskeyRow>,
+    /// Whether there is one method alone.
+    pub(crate) is_only: bool,
+    /// Whether something can be changed without another sign-in.
+    pub(crate) is_fresh: bool,
+    /// The ceremony of another one, sealed, and its options in JSON.
+    pub(crate) ceremony: Option<(String, String)>,
+}
+
+/// A passkey.
+#[derive(Clone, Debug)]
+pub(crate) struct PasskeyRow {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// When it was used last.
+    pub(crate) used: String,
+    /// Whether it is on one device alone.
+    pub(crate) place: &'static str,
+    /// Text of what opens its forms.
+    pub(crate) change: String,
+    /// Text of the button that removes it.
+    pub(crate) remove: String,
 }
 
 /// `/account/recovery-codes`.

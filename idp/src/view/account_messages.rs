@@ -1,8 +1,8 @@
 //! The texts of a page of an account about the last post.
 
 use flows::account::{
-    authenticator_apps::{AppRefusal, NameRefusal},
-    page_notice::PageNotice,
+    authenticator_apps::AppRefusal, methods::NameRefusal, page_notice::PageNotice,
+    passkeys::PasskeyRefusal,
 };
 use flows::login::{
     method::HeldMethod,
@@ -19,19 +19,48 @@ impl PageText<'_> {
             PageNotice::AppAdded => "apps-added",
             PageNotice::AppRenamed => "apps-renamed",
             PageNotice::AppRemoved => "apps-removed",
+            PageNotice::PasskeyAdded => "passkeys-added",
+            PageNotice::PasskeyRemoved => "passkeys-removed",
             PageNotice::NoOtherMethod => "codes-need-method",
             PageNotice::AppRefused(..)
+            | PageNotice::PasskeyRefused(_)
             | PageNotice::EmailCodes(_)
             | PageNotice::EmailCodesNeeded => return None,
         };
         Some(self.f.l.t(key))
     }
 
-    /// What cannot be done about an app.
+    /// What cannot be done about a method.
     pub(crate) fn account_problems(&self, notice: Option<&PageNotice>) -> Vec<FormProblem> {
-        let Some(PageNotice::AppRefused(refusal, _)) = notice else { return Vec::new() };
+        match notice {
+            Some(PageNotice::AppRefused(refusal, _)) => vec![self.app_problem(refusal)],
+            Some(PageNotice::PasskeyRefused(refusal)) => {
+                vec![self.account_passkey_problem(*refusal)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn account_passkey_problem(&self, refusal: PasskeyRefusal) -> FormProblem {
         let l = self.f.l;
-        vec![match refusal {
+        let key = match refusal {
+            PasskeyRefusal::TooMany(limit) => {
+                let text = l.tr("passkeys-error-many", &[("limit", limit.into())]);
+                return FormProblem::new("passkeys", text);
+            }
+            PasskeyRefusal::Over => "passkeys-error-over",
+            PasskeyRefusal::NotVerified => "passkeys-error-not-verified",
+            PasskeyRefusal::Invalid => "passkeys-error-invalid",
+            PasskeyRefusal::Known => "passkeys-error-known",
+            PasskeyRefusal::Name(NameRefusal::Empty) => "passkeys-error-name",
+            PasskeyRefusal::Name(NameRefusal::Unsuitable) => "apps-error-name-unsuitable",
+        };
+        FormProblem::new("passkeys", l.t(key))
+    }
+
+    fn app_problem(&self, refusal: &AppRefusal) -> FormProblem {
+        let l = self.f.l;
+        match refusal {
             // The person has the secret: nothing is guessed, and no try is counted.
             AppRefusal::Code(CodeRefusal::Wrong(_)) => {
                 FormProblem::new("code", l.t("apps-error-code"))
@@ -50,7 +79,7 @@ impl PageText<'_> {
                 FormProblem::new("name", l.t("apps-error-name-unsuitable"))
             }
             AppRefusal::Over => FormProblem::new("apps", l.t("apps-error-over")),
-        }]
+        }
     }
 
     /// A day in the past: "24 November 2026".

@@ -9,7 +9,10 @@ use flows::{
     login::{
         CodeValidity, CodeView, MailStatus, ResendTime,
         method::HeldMethod,
-        refusal::{CodeRefusal, MailRefusal, MailedCodeRefusal, PageMessage, PasswordRefusal},
+        refusal::{
+            CodeRefusal, MailRefusal, MailedCodeRefusal, PageMessage, PasskeyRefusal,
+            PasswordRefusal,
+        },
     },
     network::RateLimited,
 };
@@ -255,6 +258,24 @@ impl PageText<'_> {
             PageMessage::OtherStep => self.f.l.t("held-code-error-moved").to_owned(),
         };
         FormProblem::new("code", text)
+    }
+
+    /// What is wrong with a passkey.
+    pub(crate) fn passkey_problem(&self, message: PageMessage<PasskeyRefusal>) -> FormProblem {
+        let key = match message {
+            PageMessage::ThisStep(PasskeyRefusal::Over) => "passkey-error-over",
+            PageMessage::ThisStep(PasskeyRefusal::Unknown) => "passkey-error-unknown",
+            PageMessage::ThisStep(PasskeyRefusal::OtherAccount) => "passkey-error-other-account",
+            PageMessage::ThisStep(PasskeyRefusal::NotVerified) => "passkey-error-not-verified",
+            PageMessage::ThisStep(PasskeyRefusal::Suspicious) => "passkey-error-suspicious",
+            PageMessage::ThisStep(PasskeyRefusal::Invalid) => "passkey-error-invalid",
+            PageMessage::OtherStep => "held-code-error-moved",
+            PageMessage::NetworkPaused(rate_limited) => {
+                let text = self.network_limit_text("code-error-network", rate_limited);
+                return FormProblem::new("passkey", text);
+            }
+        };
+        FormProblem::new("passkey", self.f.l.t(key))
     }
 
     fn held_code_text(&self, method: HeldMethod, refusal: CodeRefusal) -> String {

@@ -40,6 +40,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) icon: &'a str,
     /// Path of the script.
     pub(crate) script: &'a str,
+    /// Path of the script of passkeys.
+    pub(crate) passkey_script: &'a str,
 }
 
 impl<'a> Frame<'a> {
@@ -55,6 +57,7 @@ impl<'a> Frame<'a> {
             stylesheet: brand.stylesheet(),
             icon: brand.icon(),
             script: brand.script(),
+            passkey_script: brand.passkey_script(),
         }
     }
 
@@ -174,6 +177,21 @@ pub(crate) struct StepForm<'a> {
     pub(crate) refused: Option<&'a str>,
 }
 
+/// A form whose script asks an authenticator.
+#[derive(Clone, Debug)]
+pub(crate) struct PasskeyForm {
+    /// Where the answer is posted.
+    pub(crate) path: &'static str,
+    /// Form token.
+    pub(crate) token: String,
+    /// The ceremony, sealed.
+    pub(crate) ceremony: String,
+    /// The options for the browser, in JSON.
+    pub(crate) options: String,
+    /// Where the script gets the options of a new ceremony.
+    pub(crate) renew: String,
+}
+
 /// `/login/password`.
 #[derive(Debug, Template)]
 #[template(path = "password.html")]
@@ -185,6 +203,8 @@ pub(crate) struct PasswordPage<'a> {
     pub(crate) lede: String,
     /// Address as typed or hinted.
     pub(crate) email: &'a str,
+    /// The way of a person with a passkey.
+    pub(crate) passkey: Option<PasskeyForm>,
 }
 
 impl PasswordPage<'_> {
@@ -265,6 +285,19 @@ impl HeldCodePage<'_> {
     fn wrong(&self, field: &str) -> Option<&str> {
         FormProblem::text_for(&self.problems, field)
     }
+}
+
+/// `/login/passkey`.
+#[derive(Debug, Template)]
+#[template(path = "passkey.html")]
+pub(crate) struct PasskeyPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) form: StepForm<'a>,
+    pub(crate) problems: Vec<FormProblem>,
+    /// The form of the ceremony.
+    pub(crate) passkey: Option<PasskeyForm>,
+    /// Address of the page with the other methods, if the person has any.
+    pub(crate) other_ways: Option<String>,
 }
 
 /// `/login/other-ways`.

@@ -15,6 +15,7 @@ pub(crate) const FRAME: Frame<'static> = Frame {
     logo: None,
     stylesheet: "/assets/vestibule-0123456789ab.css",
     script: "/assets/vestibule-0123456789ab.js",
+    passkey_script: "/assets/passkey.js",
     icon: "/assets/vestibule-0123456789ab.png",
 };
 

@@ -27,7 +27,9 @@ fn buttons(html: &str) -> Vec<(&str, &str)> {
 fn password(problem: Option<FormProblem>, email: &str) -> String {
     let lede = FRAME.l.tr("password-lede", &[("client", "The lab".into())]);
     let problems = problem.into_iter().collect();
-    PasswordPage { f: FRAME, form: form(&step::PASSWORD), problems, lede, email }.render().unwrap()
+    PasswordPage { f: FRAME, form: form(&step::PASSWORD), problems, lede, email, passkey: None }
+        .render()
+        .unwrap()
 }
 
 #[test]
@@ -275,7 +277,14 @@ fn foreign_text_is_escaped() {
     let f = Frame { brand: HOSTILE, support: Some(HOSTILE), ..FRAME };
     let lede = f.l.tr("password-lede", &[("client", HOSTILE.into())]);
     let problems = vec![FormProblem::new("email", HOSTILE)];
-    let page = PasswordPage { f, form: form(&step::PASSWORD), problems, lede, email: HOSTILE };
+    let page = PasswordPage {
+        f,
+        form: form(&step::PASSWORD),
+        problems,
+        lede,
+        email: HOSTILE,
+        passkey: None,
+    };
     let fields = [("state", HOSTILE)];
     let logout = LogoutPage { f, form: HOSTILE, lede: HOSTILE.to_owned(), fields: &fields };
     for html in [page.render().unwrap(), logout.render().unwrap()] {

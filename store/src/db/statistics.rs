@@ -12,8 +12,8 @@ macro_rules! analyze {
 pub(super) const SQLITE: [&str; 1] = ["PRAGMA optimize = 0x10012"];
 
 /// All of our tables, and none of others: for each of those PostgreSQL would warn that it may not.
-pub(super) const POSTGRES: [&str; 26] = analyze! {
-    users passwords devices totp_apps recovery_codes clients consents attempts email_challenges sign_ins sessions
+pub(super) const POSTGRES: [&str; 27] = analyze! {
+    users passwords devices totp_apps passkeys recovery_codes clients consents attempts email_challenges sign_ins sessions
     grants auth_codes throttles wrong_codes signing_keys key_successions ended_keys
     root_keys document_versions revisions audit audit_seals jobs leases checks
 };

@@ -92,6 +92,7 @@ async fn sign_in_works_by_keyboard() {
         "password",
         "Show",
         "continue",
+        "passkey",
         "cancel",
         "0800 111 222",
         "Privacy",

@@ -2,6 +2,7 @@
 
 mod journey;
 mod keyboard;
+mod passkeys;
 mod return_to_client;
 mod screens;
 mod script;

@@ -399,6 +399,7 @@ async fn walk_second_steps(language: &str) -> Vec<String> {
     let ground = Ground::prepare().await;
     let mut walk = ground.walk(language);
     second_steps::visit_second_steps(&mut walk, &ground.portal).await;
+    second_steps::visit_passkeys(&mut walk, &ground.portal).await;
     walk.seen
 }
 

@@ -2,3 +2,4 @@
 
 pub mod accessibility;
 pub mod browser;
+pub mod virtual_authenticator;

@@ -23,7 +23,7 @@ const ONE_CALLER: [(&str, &str); 9] = [
 ];
 
 /// Proofs, each with the one file that constructs it.
-const PROOFS: [(&str, &str); 14] = [
+const PROOFS: [(&str, &str); 16] = [
     ("SignIn", "flows/src/sign_in.rs"),
     ("SignInProof", "flows/src/login/machine.rs"),
     ("PasswordChecked", "flows/src/login/password.rs"),
@@ -31,6 +31,8 @@ const PROOFS: [(&str, &str); 14] = [
     ("EmailCodeVerifier", "flows/src/login/email_code.rs"),
     ("TotpVerifier", "flows/src/login/totp.rs"),
     ("RecoveryCodeVerifier", "flows/src/login/recovery_code.rs"),
+    ("PasskeyVerifier", "flows/src/login/passkey.rs"),
+    ("PasskeyUvVerifier", "flows/src/login/passkey.rs"),
     ("ResendChecked", "flows/src/login/resend.rs"),
     ("SessionChecked", "flows/src/login/follow.rs"),
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
@@ -72,8 +74,10 @@ const ACTS: [(&str, &str); 12] = [
 
 /// The verifiers of the second step: which seal belongs to which method, and in which file. A verdict needs a seal, and a
 /// seal is constructed in its own file alone (`PROOFS`).
-const SEALS: [(&str, &str, &str); 3] = [
+const SEALS: [(&str, &str, &str); 5] = [
     ("EmailCodeVerifier", "MailedMethod::EMAIL_CODE", "flows/src/login/email_code.rs"),
+    ("PasskeyUvVerifier", "HeldMethod::PASSKEY_UV", "flows/src/login/passkey.rs"),
+    ("PasskeyVerifier", "HeldMethod::PASSKEY", "flows/src/login/passkey.rs"),
     ("RecoveryCodeVerifier", "HeldMethod::RECOVERY_CODE", "flows/src/login/recovery_code.rs"),
     ("TotpVerifier", "HeldMethod::TOTP", "flows/src/login/totp.rs"),
 ];

@@ -22,11 +22,11 @@ const LEFT_OF: [(&str, &[&str]); 7] = [
 ];
 
 /// A library and the places that may name it.
-const NAMED_BY: [(&str, &[&str]); 33] = [
+const NAMED_BY: [(&str, &[&str]); 35] = [
     ("sqlx", &["store"]),
     ("redis", &["store"]),
     ("argon2", &["keys"]),
-    ("aws-lc-rs", &["keys"]),
+    ("aws-lc-rs", &["keys", "tests"]),
     ("axum", &["idp"]),
     ("askama", &["idp"]),
     ("lettre", &["idp"]),
@@ -36,6 +36,8 @@ const NAMED_BY: [(&str, &[&str]); 33] = [
     // Types of metadata and claims; in the demo portal and the tests, a relying party with its HTTP client.
     ("openidconnect", &["flows", "idp/src/dev", "idp/src/fetch.rs", "tests"]),
     ("totp-rs", &["flows"]),
+    ("webauthn-rs", &["flows"]),
+    ("serde_cbor_2", &["flows"]),
     ("qrcodegen", &["idp/src/http/account"]),
     ("opentelemetry", &["idp"]),
     ("opentelemetry-http", &["idp"]),

@@ -29,6 +29,7 @@ pub(super) async fn record_every_event(engine: Engine) -> TestApp {
     let site = EventScenario::prepare(app, served).await;
     site.sign_in_and_out().await;
     site.cancel_attempts().await;
+    site.use_passkey().await;
     site.use_second_steps().await;
     site.answer_consent().await;
     site.reset_password().await;
@@ -49,6 +50,23 @@ struct EventScenario {
 }
 
 impl EventScenario {
+    /// A passkey: added, used to sign in, for a client and for a page of the account, removed and used again.
+    async fn use_passkey(&self) {
+        let (app, mere) = (&self.app, &self.mere);
+        let owner = app.browser();
+        let (mut device, _) = owner.register_passkey(app, mere).await;
+        let browser = app.browser();
+        let (start, _) = browser.open_sign_in_page(&self.portal).await;
+        browser.use_passkey(&start, &mut device).await;
+        let browser = app.browser();
+        browser.use_passkey(&browser.get("/account").await, &mut device).await;
+        let remove = owner.get("/account/passkeys").await.forms().remove(1);
+        owner.follow(owner.post(&remove, "remove").await).await;
+        let browser = app.browser();
+        let (start, _) = browser.open_sign_in_page(&self.portal).await;
+        browser.use_passkey(&start, &mut device).await;
+    }
+
     /// An app and recovery codes: enrolled, used to sign in, and removed.
     async fn use_second_steps(&self) {
         let (app, mere) = (&self.app, &self.mere);

@@ -44,7 +44,9 @@ impl Presence {
 const fn fields(event: Event) -> (&'static [&'static str], Presence, Presence, Presence) {
     match event {
         Event::SequenceFailed | Event::AttemptCancelled => (&["person"], WhenKnown, Always, Always),
-        Event::PasswordChecked => (&["person"], WhenKnown, WhenKnown, Always),
+        Event::PasskeyChecked | Event::PasswordChecked => {
+            (&["person"], WhenKnown, WhenKnown, Always)
+        }
         // A person who signs in to a page of their account comes from no client.
         Event::CodeChecked | Event::CodeRequested | Event::SignedIn => {
             (&["person"], Always, WhenKnown, Always)

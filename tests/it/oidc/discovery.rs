@@ -31,7 +31,7 @@ async fn metadata_lists_supported_features() {
             &["client_secret_basic", "client_secret_post", "none"],
         ),
         ("scopes_supported", &["openid", "profile", "email", "address", "phone"]),
-        ("acr_values_supported", &["urn:vestibule:two-step", "urn:vestibule:mfa"]),
+        ("acr_values_supported", &["urn:vestibule:two-step", "urn:vestibule:mfa", "phr"]),
         ("ui_locales_supported", &["en", "mi"]),
     ] {
         let found: Vec<_> = document[member]

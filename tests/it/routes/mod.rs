@@ -18,7 +18,7 @@ use reqwest::Method;
 use vestibule_tests::http::{HttpBrowser, Response};
 
 /// For each route, the file of `tests/it` that tests it, and a text that this file must contain.
-const SHOWN_IN: [(&str, &str, &str); 20] = [
+const SHOWN_IN: [(&str, &str, &str); 22] = [
     ("/", "routes/pages.rs", "root_leads_to_home"),
     ("/.well-known/openid-configuration", "oidc/discovery.rs", "/.well-known/openid-configuration"),
     (
@@ -37,9 +37,11 @@ const SHOWN_IN: [(&str, &str, &str); 20] = [
     ("/login/code", "misuse/codes.rs", ".code("),
     ("/login/totp", "second_steps/authenticator_app.rs", "/login/totp"),
     ("/login/recovery-code", "second_steps/recovery_codes.rs", "/login/recovery-code"),
+    ("/login/passkey", "passkeys/second_step.rs", "/login/passkey"),
     ("/login/other-ways", "second_steps/choice.rs", "choose_method("),
     ("/account", "second_steps/account.rs", "/account"),
     ("/account/authenticator-apps", "second_steps/account.rs", "/account/authenticator-apps"),
+    ("/account/passkeys", "passkeys/account.rs", "/account/passkeys"),
     ("/account/recovery-codes", "second_steps/account.rs", "/account/recovery-codes"),
     ("/login/new-password", "misuse/sessions.rs", "new_password"),
     ("/login/consent", "oidc/silent.rs", "consent"),

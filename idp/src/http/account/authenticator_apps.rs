@@ -69,6 +69,7 @@ async fn apps_page(
         problems: text.account_problems(notice.as_ref()),
         notice: text.account_notice(notice.as_ref()),
         can_add: i64::try_from(apps.len()).is_ok_and(|count| count < limit),
+        is_only: apps.len() == 1 && access.person.second_steps.passkeys == 0,
         apps: rows.collect(),
         is_fresh: access.is_fresh,
         f: text.f,

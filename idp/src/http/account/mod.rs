@@ -3,6 +3,7 @@
 
 pub(super) mod authenticator_apps;
 pub(super) mod overview;
+pub(super) mod passkeys;
 mod qr_code;
 pub(super) mod recovery_codes;
 

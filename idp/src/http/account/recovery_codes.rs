@@ -66,7 +66,7 @@ pub(in crate::http) async fn get(
         notice: text.account_notice(notice.as_ref()),
         left: text.f.l.tr("account-codes-count", &[("count", left.into())]),
         has_sheet: left > 0,
-        has_method: access.person.second_steps.totp_apps > 0,
+        has_method: access.person.second_steps.has_method(),
         is_fresh: access.is_fresh,
         f: text.f,
     };

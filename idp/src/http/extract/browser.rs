@@ -31,6 +31,9 @@ pub(in crate::http) enum Initiator {
     OtherSite,
 }
 
+/// What a script of ours accepts as an answer.
+const JSON: &str = "application/json";
+
 /// A request from a browser.
 #[derive(Debug)]
 pub(in crate::http) struct BrowserRequest {
@@ -52,6 +55,8 @@ pub(in crate::http) struct BrowserRequest {
     pub(in crate::http) initiator: Initiator,
     /// The limit that its network is beyond: then only a post of a known device is accepted, within a limit of its own.
     pub(in crate::http) rate_limited: Option<RateLimited>,
+    /// Whether it is for a script, which wants JSON alone.
+    pub(in crate::http) accepts_json: bool,
     /// Whether it is a post that is still to be counted: see [`PostCount::Deferred`].
     pub(in crate::http) count_deferred: bool,
 }
@@ -95,6 +100,7 @@ impl FromRequestParts<App> for BrowserRequest {
             new_language_cookie: None,
             initiator: initiator(app, headers),
             rate_limited,
+            accepts_json: headers.get(header::ACCEPT).is_some_and(|accept| accept == JSON),
             count_deferred,
         })
     }

@@ -8,6 +8,8 @@ mod form_token;
 pub(super) mod held_code;
 pub(super) mod new_password;
 pub(super) mod other_ways;
+pub(super) mod passkey;
+mod passkey_form;
 pub(super) mod password;
 pub(super) mod password_page;
 mod rate_limit;
@@ -26,7 +28,8 @@ use flows::{
     authorize::NewSignInPage,
     login::{
         self, Answer, DuePage, NextStep, SignInPage, StaleForm, StepView,
-        posted_refusal::PostedRefusal, refusal::Refusal,
+        posted_refusal::PostedRefusal,
+        refusal::{PageMessage, Refusal},
     },
 };
 
@@ -112,15 +115,23 @@ fn render(app: &App, request: &BrowserRequest, shown: &StepPage<'_>) -> Result<R
     let refusal = shown.posted.refusal;
     let response = match &shown.page.view {
         StepView::Password => {
-            let problems =
-                refusal.map(|refusal| text.password_problems(refusal.for_password_page()));
-            password_page::render(app, request, shown, problems.unwrap_or_default())
+            let problems = match refusal {
+                Some(Refusal::Passkey(own)) => {
+                    vec![text.passkey_problem(PageMessage::ThisStep(own))]
+                }
+                Some(refusal) => text.password_problems(refusal.for_password_page()),
+                None => Vec::new(),
+            };
+            password_page::render(app, request, shown, problems)
         }
         StepView::Code(view) => {
             code::render(app, request, shown, view, refusal.map(Refusal::for_code_page))
         }
         StepView::Held(view) => {
             held_code::render(app, request, shown, *view, refusal.map(Refusal::for_held_code_page))
+        }
+        StepView::Passkey(view) => {
+            passkey::render(app, request, shown, view, refusal.map(Refusal::for_passkey_page))
         }
         StepView::NewPassword { email } => {
             let message = refusal.map(Refusal::for_new_password_page);

@@ -70,6 +70,9 @@ fn choice(f: Frame<'_>, method: Method, address: &str) -> MethodChoice {
     let (text, hint) = match method {
         Method::Mailed(_) => (f.l.tr("ways-email", &[address]), "ways-email-hint"),
         Method::Held(HeldMethod::TOTP) => (f.l.t("ways-totp").to_owned(), "ways-totp-hint"),
+        Method::Held(HeldMethod::PASSKEY) => {
+            (f.l.t("ways-passkey").to_owned(), "ways-passkey-hint")
+        }
         Method::Held(_) => (f.l.t("ways-recovery-code").to_owned(), "ways-recovery-code-hint"),
     };
     MethodChoice { name: method.name(), text, hint: f.l.t(hint) }
@@ -80,6 +83,7 @@ fn step_of(method: Method) -> &'static Step {
     match method {
         Method::Mailed(_) => &step::CODE,
         Method::Held(HeldMethod::TOTP) => &step::TOTP,
+        Method::Held(HeldMethod::PASSKEY) => &step::PASSKEY,
         Method::Held(_) => &step::RECOVERY_CODE,
     }
 }

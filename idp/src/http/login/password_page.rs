@@ -6,7 +6,7 @@ use flows::{
     login::{SignInPage, posted_refusal::PostedRefusal},
 };
 
-use super::{StepPage, client_name, form_token::step_form};
+use super::{StepPage, client_name, form_token::step_form, passkey_form};
 use crate::{
     app::App,
     http::{error::Failure, extract::BrowserRequest, page, step},
@@ -55,6 +55,7 @@ pub(super) fn render(
         form: step_form(request, &step::PASSWORD, shown),
         problems,
         lede,
+        passkey: passkey_form::sign_in_form(request, &shown.page.location.attempt)?,
         email: if typed.is_empty() { hint.unwrap_or_default() } else { typed },
         f,
     };

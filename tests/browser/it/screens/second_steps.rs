@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use vestibule_browser_tests::virtual_authenticator::VirtualAuthenticator;
 use vestibule_tests::{authenticator_app::AuthenticatorApp, client::Client};
 
 use super::Walk;
@@ -52,5 +53,35 @@ pub(super) async fn visit_second_steps(walk: &mut Walk<'_>, portal: &Client) {
     walk.submit_code("7K3M").await;
     walk.check_variant("held-code-recovery-short").await;
     walk.submit_code(&first).await;
+    walk.wait_for_client().await;
+}
+
+/// A passkey is added and asked for after the password.
+pub(super) async fn visit_passkeys(walk: &mut Walk<'_>, portal: &Client) {
+    let patient = walk.app.patient("Wiremu").await;
+    let authenticator = VirtualAuthenticator::add(walk.tab).await;
+    authenticator.set_present(walk.tab, false).await;
+    let issuer = walk.app.issuer().to_owned();
+    walk.tab.open(format!("{issuer}/oauth2/logout")).await;
+    walk.press("continue").await;
+    walk.tab.open(format!("{issuer}/account/passkeys")).await;
+    let code = walk.submit_password(&patient).await;
+    walk.submit_code(&code).await;
+    walk.check_page("passkeys-none").await;
+    authenticator.set_present(walk.tab, true).await;
+    walk.tab.click("button[data-start]").await;
+    walk.tab.wait_for_url(|url| url.path() == "/account/recovery-codes").await;
+    authenticator.set_present(walk.tab, false).await;
+    walk.tab.open(format!("{issuer}/account/passkeys")).await;
+    walk.tab.click("summary").await;
+    walk.check_page("passkeys").await;
+    walk.start(portal, &[("prompt", "login")]).await;
+    walk.submit_credentials(&patient.email, &patient.password).await;
+    walk.tab.click("a[href^='/login/other-ways']").await;
+    walk.tab.wait_for_url(|url| url.path() == "/login/other-ways").await;
+    walk.tab.submit("button[value=passkey]").await;
+    walk.check_page("passkey").await;
+    authenticator.set_present(walk.tab, true).await;
+    walk.tab.click("#passkey").await;
     walk.wait_for_client().await;
 }

@@ -41,6 +41,7 @@ fn password_form_problems_name_fields() {
         problems: paused,
         lede: "to continue".to_owned(),
         email: "mere@example.org",
+        passkey: None,
     };
     let page = page.render().unwrap();
     assert_valid_page(&page, FRAME.l);

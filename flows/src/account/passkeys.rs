@@ -1,0 +1,202 @@
+//! Passkeys of an account: registering one, renaming and removing them.
+
+use serde::{Deserialize, Serialize};
+use store::{PasskeyId, Tx, UserId, passkey, passkey::PasskeyRow};
+
+use super::{
+    access::{self, AccountAccess},
+    methods::{self, AccountChange, NameRefusal, Removal, RemovedMethod, Remover, tell},
+    recovery_sheet,
+};
+use crate::{
+    Cx, Result,
+    attempt::BrowserContext,
+    audit::{self, AuditEntry, event},
+    login::method::{HeldMethod, Method},
+    mail::MethodChange,
+    passkey::{
+        ceremony::PageCeremony,
+        registration::{self, NewPasskey, RegistrationFault},
+    },
+};
+
+/// The method, as the trail names it.
+const METHOD: Method = Method::Held(HeldMethod::PASSKEY);
+
+/// The result of an act about a passkey.
+pub type PasskeyChange<T> = AccountChange<T, PasskeyRefusal>;
+
+/// Why something about a passkey cannot be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PasskeyRefusal {
+    /// The ceremony is over, or of another session.
+    Over,
+    /// Its authenticator did not verify the person.
+    NotVerified,
+    /// It could not be verified.
+    Invalid,
+    /// An account has it already.
+    Known,
+    /// The person has as many passkeys as allowed.
+    TooMany(i64),
+    /// The name is not acceptable.
+    Name(NameRefusal),
+}
+
+/// Begins the registration of a passkey, for the page that offers it; none where the person cannot register one now.
+pub fn begin(
+    cx: &Cx,
+    access: &AccountAccess,
+    known: &[PasskeyRow],
+) -> Result<Option<PageCeremony>> {
+    let has_room = access.person.second_steps.passkeys < cx.settings.passkeys;
+    if !access.is_fresh || !has_room {
+        return Ok(None);
+    }
+    registration::begin(cx, access.session.id, &access.person.user, known)
+}
+
+/// Stores the passkey that a browser has made. The same ceremony posted twice stores one. Returns the person's first recovery
+/// codes, if there are none yet.
+pub async fn confirm(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    access: &AccountAccess,
+    (ceremony, answer): (&str, &str),
+) -> Result<PasskeyChange<Option<Vec<keys::RecoveryCode>>>> {
+    let new = match registration::finish(cx, access.session.id, ceremony, answer) {
+        Ok(new) => new,
+        Err(fault) => return Ok(PasskeyChange::Refused(refusal_of(fault))),
+    };
+    cx.db.write(async |tx| add(cx, tx, browser_context, access, &new).await).await
+}
+
+const fn refusal_of(fault: RegistrationFault) -> PasskeyRefusal {
+    match fault {
+        RegistrationFault::Over => PasskeyRefusal::Over,
+        RegistrationFault::NotVerified => PasskeyRefusal::NotVerified,
+        RegistrationFault::Invalid => PasskeyRefusal::Invalid,
+    }
+}
+
+async fn add(
+    cx: &Cx,
+    tx: &mut Tx,
+    browser_context: &BrowserContext,
+    access: &AccountAccess,
+    new: &NewPasskey,
+) -> Result<PasskeyChange<Option<Vec<keys::RecoveryCode>>>> {
+    let steps = access.lock(cx, tx, browser_context, None).await?;
+    let user = access.person.user.id;
+    if passkey::of_user(tx, user).await?.iter().any(|known| known.id == new.id) {
+        return Ok(PasskeyChange::Done(None));
+    }
+    // As with an app: no way around a stronger method, and none that brings a removed one back.
+    let is_over = access::is_changed_elsewhere(&steps, access.session.id, new.begun_at)
+        || steps.method_removed_at.is_some_and(|removed| removed >= new.begun_at);
+    if is_over {
+        return Ok(PasskeyChange::Refused(PasskeyRefusal::Over));
+    }
+    let limit = cx.settings.passkeys;
+    if steps.passkeys >= limit {
+        return Ok(PasskeyChange::Refused(PasskeyRefusal::TooMany(limit)));
+    }
+    let made_with = browser_context.requester.user_agent.as_deref();
+    if !passkey::insert(tx, &new_row(cx, user, new, made_with)).await? {
+        return Ok(PasskeyChange::Refused(PasskeyRefusal::Known));
+    }
+    access.record_change(cx, tx).await?;
+    let added = event::MethodAdded { method: METHOD.name(), id: new.id.to_string() };
+    audit::record(cx, tx, AuditEntry::done(added).user(user)).await?;
+    tell(cx, tx, user, (MethodChange::PasskeyAdded, made_with)).await?;
+    if steps.recovery_codes > 0 {
+        return Ok(PasskeyChange::Done(None));
+    }
+    Ok(PasskeyChange::Done(Some(recovery_sheet::replace(cx, tx, user).await?)))
+}
+
+/// The row of a new passkey, named after its authenticator, or after browser and system where that hides its model.
+fn new_row(cx: &Cx, user: UserId, new: &NewPasskey, made_with: Option<&str>) -> PasskeyRow {
+    let browser = || made_with.unwrap_or("Passkey").replace('/', ", ");
+    PasskeyRow {
+        id: new.id,
+        user_id: user,
+        credential_id: new.credential_id.clone(),
+        credential: new.credential.clone(),
+        name: new.model.map_or_else(browser, str::to_owned),
+        synced: new.is_synced,
+        uses: 0,
+        created_at: cx.now,
+        last_used_at: cx.now,
+    }
+}
+
+/// The passkeys of an account, the oldest first.
+pub async fn list(cx: &Cx, access: &AccountAccess) -> Result<Vec<PasskeyRow>> {
+    Ok(passkey::of_user(&mut cx.db.read().await?, access.person.user.id).await?)
+}
+
+/// Gives a passkey another name.
+pub async fn rename(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    access: &AccountAccess,
+    id: PasskeyId,
+    name: &str,
+) -> Result<PasskeyChange<()>> {
+    let name = match methods::checked_name(name) {
+        Ok(name) => name,
+        Err(refusal) => return Ok(PasskeyChange::Refused(PasskeyRefusal::Name(refusal))),
+    };
+    cx.db
+        .write(async |tx| {
+            if access.lock_if_fresh(cx, tx, browser_context).await?.is_none() {
+                return Ok(PasskeyChange::SignInFirst);
+            }
+            let user = access.person.user.id;
+            if passkey::rename(tx, id, user, &name).await? {
+                let renamed = event::MethodRenamed { method: METHOD.name(), id: id.to_string() };
+                audit::record(cx, tx, AuditEntry::done(renamed).user(user)).await?;
+            }
+            Ok(PasskeyChange::Done(()))
+        })
+        .await
+}
+
+/// Removes a passkey. With the last method the recovery codes become void, and codes by e-mail are the second step again.
+pub async fn remove(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    access: &AccountAccess,
+    id: PasskeyId,
+) -> Result<PasskeyChange<()>> {
+    cx.db
+        .write(async |tx| {
+            if access.lock_if_fresh(cx, tx, browser_context).await?.is_none() {
+                return Ok(PasskeyChange::SignInFirst);
+            }
+            let made_with = browser_context.requester.user_agent.as_deref();
+            let remover = Remover::Owner { session: access.session.id, made_with };
+            remove_row(cx, tx, (access.person.user.id, id), remover).await?;
+            Ok(PasskeyChange::Done(()))
+        })
+        .await
+}
+
+/// Removes the row of a passkey, and what ends with it. None if there is no such passkey.
+pub(crate) async fn remove_row(
+    cx: &Cx,
+    tx: &mut Tx,
+    (user, id): (UserId, PasskeyId),
+    remover: Remover<'_>,
+) -> Result<Option<RemovedMethod>> {
+    if !passkey::of_user(tx, user).await?.iter().any(|known| known.id == id) {
+        return Ok(None);
+    }
+    // The person's row is locked before its methods, as by a sign-in.
+    remover.record(cx, tx, user).await?;
+    let Some(name) = passkey::delete(tx, id, user).await? else { return Ok(None) };
+    let row = Removal { user, method: METHOD.name(), id: id.to_string(), name };
+    let changes = (MethodChange::PasskeyRemoved, MethodChange::LastPasskeyRemoved);
+    methods::conclude_removal(cx, tx, row, remover, changes).await.map(Some)
+}

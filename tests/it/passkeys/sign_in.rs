@@ -1,0 +1,136 @@
+//! Signing in with a passkey alone.
+
+use std::time::Duration;
+
+use serde_json::json;
+use vestibule_tests::{app::TestApp, client::decode_claims, db::Engine};
+
+use crate::engines::{apply, both_engines};
+
+#[apply(both_engines)]
+async fn passkey_alone_signs_in_as_phr(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (mut device, _) = app.browser().register_passkey(&app, &patient).await;
+    let mails = app.mail.codes_to(&patient.email).len();
+    let browser = app.browser();
+    let (start, pending) = browser.open_sign_in_page(&client).await;
+    let landed = browser.use_passkey(&start, &mut device).await;
+    let tokens = client.redeem_tokens(&app, &landed.authorization_response(pending)).await;
+    let claims = decode_claims(tokens["id_token"].as_str().expect("an ID token"));
+    assert_eq!(claims["acr"], "phr");
+    assert_eq!(claims["amr"], json!(["swk", "user", "mfa"]));
+    assert_eq!(app.mail.codes_to(&patient.email).len(), mails, "no code is mailed");
+    assert_eq!(app.audit_outcomes("passkey.checked").await, ["right"]);
+    let alone = "SELECT COUNT(*) FROM sign_ins WHERE first = 'passkey_uv' AND second IS NULL";
+    assert_eq!(app.count(alone).await, 1);
+}
+
+/// A lost answer, or a double click (ruling A30): the browser that completed comes to the same end, no other does.
+#[apply(both_engines)]
+async fn repeated_passkey_reaches_same_end(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (mut device, _) = app.browser().register_passkey(&app, &patient).await;
+    device.counter = 7;
+    let browser = app.browser();
+    let (start, pending) = browser.open_sign_in_page(&client).await;
+    let (options, form) = start.ceremony();
+    let form = form.with("answer", &device.get(&options));
+    let other = app.browser();
+    let before = browser.with_copied_cookies();
+    assert!(browser.post(&form, "").await.location().is_some());
+    let again = before.post(&form, "").await;
+    let tokens = client.redeem_tokens(&app, &again.authorization_response(pending)).await;
+    assert!(tokens["id_token"].is_string());
+    let signed_in = "SELECT COUNT(*) FROM sign_ins WHERE first = 'passkey_uv'";
+    assert_eq!(app.count(signed_in).await, 1);
+    let foreign = other.post(&form, "").await;
+    assert!(foreign.location().is_none(), "{}", foreign.text());
+    app.clock.advance(Duration::from_secs(90));
+    let late = before.post(&form, "").await;
+    assert!(
+        late.location().is_none_or(|to| to.query().is_none_or(|query| !query.contains("code=")))
+    );
+    assert_eq!(app.count(signed_in).await, 1);
+}
+
+/// One challenge, one use: an answer that was refused cannot be followed by another one to the same challenge.
+#[apply(both_engines)]
+async fn challenge_is_answered_once(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (mut device, _) = app.browser().register_passkey(&app, &patient).await;
+    let browser = app.browser();
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    device.verifies = false;
+    let page = browser.use_passkey(&start, &mut device).await;
+    assert!(page.has_text("Your device did not check that it is you"), "{}", page.text());
+    device.verifies = true;
+    let refused = browser.use_passkey(&start, &mut device).await;
+    assert!(refused.has_text("That took too long or was sent twice"), "{}", refused.text());
+    let landed = browser.use_passkey(&refused, &mut device).await;
+    assert!(landed.location().is_some(), "{}", landed.text());
+    assert_eq!(app.audit_outcomes("passkey.checked").await, ["not_verified", "right"]);
+}
+
+/// A ceremony lasts five minutes; the page's script asks for another one, which writes nothing.
+#[apply(both_engines)]
+async fn ceremony_ends_and_is_renewed(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (mut device, _) = app.browser().register_passkey(&app, &patient).await;
+    let browser = app.browser();
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let attempts = app.count("SELECT COUNT(*) FROM attempts").await;
+    app.clock.advance(Duration::from_secs(301));
+    let (_, form) = start.ceremony();
+    let renewal = format!("/login/passkey?attempt={}", form.value("attempt"));
+    let headers = [("accept", "application/json"), ("sec-fetch-site", "same-origin")];
+    let fresh = browser.send(reqwest::Method::GET, &renewal, &headers, None).await.json();
+    assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, attempts);
+    let foreign = app.browser().send(reqwest::Method::GET, &renewal, &headers, None).await;
+    assert_eq!(foreign.status, 404);
+    let late = browser.use_passkey(&start, &mut device).await;
+    assert!(late.has_text("That took too long"), "{}", late.text());
+    let answer = device.get(&fresh["options"]);
+    let ceremony = fresh["ceremony"].as_str().expect("a ceremony");
+    let landed = browser.post(&form.with("ceremony", ceremony).with("answer", &answer), "").await;
+    assert!(landed.location().is_some(), "{}", landed.text());
+}
+
+/// Misuse case 26: after a forced reset a passkey leads to the new password.
+#[apply(both_engines)]
+async fn case_26_reset_comes_before_passkey(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (mut device, _) = app.browser().register_passkey(&app, &patient).await;
+    let browser = app.browser();
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    app.force_reset(&patient).await;
+    let page = browser.follow(browser.use_passkey(&start, &mut device).await).await;
+    assert_eq!(page.url.path(), "/login/new-password", "{}", page.text());
+    let signed_in = "SELECT COUNT(*) FROM sign_ins WHERE first = 'passkey_uv'";
+    assert_eq!(app.count(signed_in).await, 0);
+}
+
+/// Misuse case 54: while a stranger's wrong passwords make everybody wait, the passkey works.
+#[apply(both_engines)]
+async fn case_54_passkey_works_while_password_waits(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (mut device, _) = app.browser().register_passkey(&app, &patient).await;
+    app.set_setting("sign_in.password_failures", "3").await;
+    let stranger = app.browser();
+    let (mut page, _) = stranger.open_sign_in_page(&client).await;
+    for _ in 0..4 {
+        let form =
+            page.form().with("email", &patient.email).with("password", "not the password at all");
+        page = stranger.post(&form, "continue").await;
+    }
+    assert!(page.has_text("too many wrong passwords"), "{}", page.text());
+    let browser = app.browser();
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let landed = browser.use_passkey(&start, &mut device).await;
+    assert!(landed.location().is_some(), "{}", landed.text());
+}
