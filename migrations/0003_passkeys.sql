@@ -4,6 +4,7 @@
 CREATE TABLE passkeys (
     id            UUID PRIMARY KEY,
     user_id       UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    rp_id         TEXT NOT NULL,                           -- the RP ID that it was made under, and works under
     credential_id TEXT NOT NULL UNIQUE,                    -- base64url; no two accounts share one
     credential    TEXT NOT NULL,                           -- public key, counter and flags: JSON of the WebAuthn library
     name          TEXT NOT NULL,                           -- after the authenticator, or given by its owner

@@ -20,13 +20,16 @@
   const isRegistration = form.dataset.passkey === 'create';
   const button = document.querySelector('button[data-start]');
   const problem = document.querySelector('[data-problem]');
-  let options = JSON.parse(form.dataset.options);
-  let begunAt = Date.now();
+  let present = {
+    options: JSON.parse(form.dataset.options),
+    ceremony: form.elements.ceremony.value,
+    begunAt: Date.now(),
+  };
   // The offer in the list of the address field, while it is open.
   let offer = null;
   let isBusy = false;
 
-  const publicKey = () => {
+  const publicKey = ({ options }) => {
     const descriptors = (all) => (all ?? []).map((one) => ({ ...one, id: toBytes(one.id) }));
     const own = { ...options, challenge: toBytes(options.challenge) };
     if (!isRegistration) return { ...own, allowCredentials: descriptors(options.allowCredentials) };
@@ -43,7 +46,10 @@
     return JSON.stringify({ id, rawId: toText(rawId), type, response: texts, extensions: {} });
   };
 
-  const send = (credential) => {
+  // The page is left now: nothing else begins on it.
+  const send = (credential, { ceremony }) => {
+    isBusy = true;
+    form.elements.ceremony.value = ceremony;
     form.elements.answer.value = answer(credential);
     form.elements.action.value = 'continue';
     form.submit();
@@ -54,10 +60,13 @@
     problem.hidden = !text;
   };
 
-  const request = (more) =>
-    isRegistration
-      ? navigator.credentials.create({ publicKey: publicKey(), ...more })
-      : navigator.credentials.get({ publicKey: publicKey(), ...more });
+  // Asks an authenticator, and posts its answer with the ceremony that was answered, whichever is present by then.
+  const ask = async (more) => {
+    const asked = present;
+    const request = { publicKey: publicKey(asked), ...more };
+    const { credentials } = navigator;
+    send(await (isRegistration ? credentials.create(request) : credentials.get(request)), asked);
+  };
 
   // Two ceremonies cannot run at once: the offer is ended, and its end awaited, before another begins.
   const endOffer = async () => {
@@ -72,19 +81,19 @@
     if (!(await PublicKeyCredential.isConditionalMediationAvailable?.()) || isBusy || offer) return;
     const controller = new AbortController();
     // Whatever ends it without an answer is no news: the person has done nothing.
-    const ended = request({ mediation: 'conditional', signal: controller.signal }).then(send, () => {});
+    const ended = ask({ mediation: 'conditional', signal: controller.signal }).catch(() => {});
     offer = { controller, ended };
   };
 
   const renew = async () => {
-    if (!form.dataset.renew || isBusy || document.hidden || Date.now() - begunAt < RENEW_AFTER) return;
+    const isOld = Date.now() - present.begunAt >= RENEW_AFTER;
+    if (!form.dataset.renew || isBusy || document.hidden || !isOld) return;
     try {
       const fresh = await fetch(form.dataset.renew, { headers: { Accept: 'application/json' } });
-      if (!fresh.ok || isBusy) return;
+      if (!fresh.ok) return;
       const next = await fresh.json();
-      options = next.options;
-      form.elements.ceremony.value = next.ceremony;
-      begunAt = Date.now();
+      if (isBusy) return;
+      present = { ...next, begunAt: Date.now() };
     } catch {
       return; // It is tried again at the next tick.
     }
@@ -96,20 +105,32 @@
     if (isBusy) return;
     isBusy = true;
     say();
+    // What a device makes for a ceremony that is over would be of no use, and stay there.
+    if (isRegistration && Date.now() - present.begunAt >= RENEW_AFTER) {
+      location.reload();
+      return;
+    }
     await endOffer();
     try {
-      send(await request({}));
+      await ask({});
     } catch (error) {
       say(error.name === 'InvalidStateError' ? form.dataset.known : form.dataset.failed);
+      isBusy = false;
+      await beginOffer();
     }
-    isBusy = false;
-    await beginOffer();
   };
 
+  for (const text of document.querySelectorAll('[data-without]')) text.hidden = true;
   form.hidden = false;
   button.hidden = false;
   button.addEventListener('click', start);
   beginOffer();
   setInterval(renew, 15 * 1000);
   document.addEventListener('visibilitychange', renew);
+  // Back from the next page: this one may be used again.
+  window.addEventListener('pageshow', ({ persisted }) => {
+    if (!persisted) return;
+    isBusy = false;
+    beginOffer();
+  });
 })();

@@ -11,6 +11,8 @@ pub struct PasskeyRow {
     pub id: PasskeyId,
     /// The owner.
     pub user_id: UserId,
+    /// The RP ID that it was made under: it works under no other one.
+    pub rp_id: String,
     /// The credential id, in base64url.
     pub credential_id: String,
     /// Public key, counter and flags: JSON that only `flows` reads.
@@ -30,7 +32,7 @@ pub struct PasskeyRow {
 /// Columns of [`PasskeyRow`].
 macro_rules! passkey_columns {
     () => {
-        "id, user_id, credential_id, credential, name, synced, uses, created_at, last_used_at"
+        "id, user_id, rp_id, credential_id, credential, name, synced, uses, created_at, last_used_at"
     };
 }
 
@@ -53,14 +55,26 @@ pub async fn by_credential_id(
         .await
 }
 
+/// Another RP ID than this one that a passkey was made under.
+pub async fn other_rp_id(sql: &mut impl Sql, rp_id: &str) -> Result<Option<String>> {
+    let found: Option<(String,)> = sql
+        .q("SELECT rp_id FROM passkeys WHERE rp_id <> $1 LIMIT 1")
+        .bind(rp_id)
+        .fetch_optional()
+        .await?;
+    Ok(found.map(|(rp_id,)| rp_id))
+}
+
 /// Adds a passkey; false when an account has this credential already. The caller holds the lock of the owner's row, and has
 /// counted.
 pub async fn insert(sql: &mut impl Sql, passkey: &PasskeyRow) -> Result<bool> {
     let rows = sql
-        .q("INSERT INTO passkeys (id, user_id, credential_id, credential, name, synced, uses, created_at, last_used_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (credential_id) DO NOTHING")
+        .q("INSERT INTO passkeys (id, user_id, rp_id, credential_id, credential, name, synced, uses, created_at,
+                                  last_used_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (credential_id) DO NOTHING")
         .bind(passkey.id)
         .bind(passkey.user_id)
+        .bind(&passkey.rp_id)
         .bind(&passkey.credential_id)
         .bind(&passkey.credential)
         .bind(&passkey.name)

@@ -50,13 +50,19 @@ pub async fn open(cx: &Cx, browser_context: &BrowserContext) -> Result<Option<Ac
     Ok(Some(AccountAccess { session, person, is_fresh }))
 }
 
-/// Whether both steps were proven a moment ago, at the strongest level that the account has. What another session has
-/// changed since counts as unknown to this one.
+/// Whether both steps were proven a moment ago, at the strongest level that the account has.
 fn is_fresh(cx: &Cx, session: &LiveSession, steps: &SecondSteps) -> bool {
+    cx.now.since(SignIn::of_session(session).auth_time()) <= FRESH_FOR
+        && is_strongest(session, steps)
+}
+
+/// Whether a sign-in has the strongest level that the account has. What another session has changed since counts as unknown
+/// to this one. Times are those of sign-ins and changes, never of a page: a page may be older than a change that is stored
+/// after it.
+fn is_strongest(session: &LiveSession, steps: &SecondSteps) -> bool {
     let sign_in = SignIn::of_session(session);
     let at = sign_in.auth_time();
-    cx.now.since(at) <= FRESH_FOR
-        && !is_changed_elsewhere(steps, session.id, at)
+    !is_changed_elsewhere(steps, session.id, at)
         && (is_by_recovery_code(&sign_in)
             || sign_in.assurance().level() >= strongest_at(steps, at).level())
 }
@@ -67,11 +73,7 @@ fn is_by_recovery_code(sign_in: &SignIn) -> bool {
 }
 
 /// Whether methods were changed since a moment, and not by this session.
-pub(super) fn is_changed_elsewhere(
-    steps: &SecondSteps,
-    session: SessionId,
-    since: Timestamp,
-) -> bool {
+fn is_changed_elsewhere(steps: &SecondSteps, session: SessionId, since: Timestamp) -> bool {
     steps.methods_changed_at.is_some_and(|at| at >= since)
         && steps.methods_changed_by != Some(session)
 }
@@ -130,6 +132,14 @@ impl AccountAccess {
         }
         let steps = self.lock(cx, tx, browser_context, None).await?;
         Ok(is_fresh(cx, &self.session, &steps).then_some(steps))
+    }
+
+    /// Whether what this session has begun may be finished, by what is read under the lock: no other session has changed the
+    /// methods since its sign-in, so that nothing begun is a way around a stronger method, and none was removed since it was
+    /// begun, which may have been this one.
+    pub(super) fn may_finish(&self, steps: &SecondSteps, begun_at: Timestamp) -> bool {
+        is_strongest(&self.session, steps)
+            && steps.method_removed_at.is_none_or(|removed| removed < begun_at)
     }
 
     /// Records that this session changes methods.

@@ -7,14 +7,11 @@ use std::time::Duration;
 
 use keys::RecoveryCode;
 use serde::{Deserialize, Serialize};
-use store::{
-    SessionId, Timestamp, TotpAppId, Tx, UserId, second_steps::SecondSteps, totp_app,
-    totp_app::TotpApp,
-};
+use store::{SessionId, Timestamp, TotpAppId, Tx, UserId, totp_app, totp_app::TotpApp};
 use zeroize::Zeroizing;
 
 use super::{
-    access::{self, AccountAccess},
+    access::AccountAccess,
     methods::{self, AccountChange, NameRefusal, Removal, RemovedMethod, Remover, tell},
     recovery_sheet,
 };
@@ -94,7 +91,7 @@ pub fn begin(cx: &Cx, access: &AccountAccess) -> Result<AppChange<String>> {
 /// Opens an enrolment of this session, to show it; none if it is over, or was finished.
 pub async fn open(cx: &Cx, access: &AccountAccess, sealed: &str) -> Result<Option<Enrolment>> {
     let Some(enrolment) = unseal(cx, access, sealed) else { return Ok(None) };
-    let is_open = enrolment.is_open(access, &access.person.second_steps)
+    let is_open = access.may_finish(&access.person.second_steps, enrolment.at)
         && !list(cx, access).await?.iter().any(|known| known.id == enrolment.app);
     Ok(is_open.then_some(enrolment))
 }
@@ -105,15 +102,6 @@ fn unseal(cx: &Cx, access: &AccountAccess, sealed: &str) -> Option<Enrolment> {
     let is_alive = found.session == access.session.id && cx.now.since(found.at) <= ENROLMENT_FOR;
     let secret = TotpSecret::from_bytes(&Zeroizing::new(found.secret))?;
     is_alive.then_some(Enrolment { app: found.app, at: found.at, secret })
-}
-
-impl Enrolment {
-    /// Whether it may be finished: no other session has changed the methods since it was begun, so that it is no way around
-    /// a stronger method; and none was removed, which may have been this app.
-    fn is_open(&self, access: &AccountAccess, steps: &SecondSteps) -> bool {
-        !access::is_changed_elsewhere(steps, access.session.id, self.at)
-            && steps.method_removed_at.is_none_or(|removed| removed < self.at)
-    }
 }
 
 /// Finishes an enrolment, which a fresh sign-in began, by a code of the app, which is used up with it. Returns the person's
@@ -166,10 +154,15 @@ async fn add(
     (enrolment, app): (&Enrolment, &TotpApp),
 ) -> Result<AppChange<Option<Vec<RecoveryCode>>>> {
     let steps = access.lock(cx, tx, browser_context, Some(METHOD.name())).await?;
-    if totp_app::of_user(tx, app.user_id).await?.iter().any(|known| known.id == app.id) {
-        return Ok(AppChange::Done(None));
+    let known = totp_app::of_user(tx, app.user_id).await?;
+    if let Some(known) = known.iter().find(|known| known.id == app.id) {
+        if !access.may_finish(&steps, enrolment.at) {
+            return Ok(AppChange::Done(None));
+        }
+        let sheet = recovery_sheet::show_again(cx, tx, app.user_id, known.created_at).await?;
+        return Ok(AppChange::Done(sheet));
     }
-    if !enrolment.is_open(access, &steps) {
+    if !access.may_finish(&steps, enrolment.at) {
         return Ok(AppChange::Refused(AppRefusal::Over));
     }
     let limit = cx.settings.totp_apps;

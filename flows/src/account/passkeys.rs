@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use store::{PasskeyId, Tx, UserId, passkey, passkey::PasskeyRow};
 
 use super::{
-    access::{self, AccountAccess},
+    access::AccountAccess,
     methods::{self, AccountChange, NameRefusal, Removal, RemovedMethod, Remover, tell},
     recovery_sheet,
 };
@@ -86,15 +86,21 @@ async fn add(
     access: &AccountAccess,
     new: &NewPasskey,
 ) -> Result<PasskeyChange<Option<Vec<keys::RecoveryCode>>>> {
-    let steps = access.lock(cx, tx, browser_context, None).await?;
+    let steps = access.lock(cx, tx, browser_context, Some(METHOD.name())).await?;
     let user = access.person.user.id;
-    if passkey::of_user(tx, user).await?.iter().any(|known| known.id == new.id) {
-        return Ok(PasskeyChange::Done(None));
+    let known = passkey::of_user(tx, user).await?;
+    if let Some(known) = known.iter().find(|known| known.id == new.id) {
+        // The device may have been asked twice, and then has the newer one alone.
+        if known.credential_id != new.credential_id {
+            return Ok(PasskeyChange::Refused(PasskeyRefusal::Over));
+        }
+        if !access.may_finish(&steps, new.begun_at) {
+            return Ok(PasskeyChange::Done(None));
+        }
+        let sheet = recovery_sheet::show_again(cx, tx, user, known.created_at).await?;
+        return Ok(PasskeyChange::Done(sheet));
     }
-    // As with an app: no way around a stronger method, and none that brings a removed one back.
-    let is_over = access::is_changed_elsewhere(&steps, access.session.id, new.begun_at)
-        || steps.method_removed_at.is_some_and(|removed| removed >= new.begun_at);
-    if is_over {
+    if !access.may_finish(&steps, new.begun_at) {
         return Ok(PasskeyChange::Refused(PasskeyRefusal::Over));
     }
     let limit = cx.settings.passkeys;
@@ -102,7 +108,7 @@ async fn add(
         return Ok(PasskeyChange::Refused(PasskeyRefusal::TooMany(limit)));
     }
     let made_with = browser_context.requester.user_agent.as_deref();
-    if !passkey::insert(tx, &new_row(cx, user, new, made_with)).await? {
+    if !passkey::insert(tx, &new_row(cx, user, new, (made_with, &known))).await? {
         return Ok(PasskeyChange::Refused(PasskeyRefusal::Known));
     }
     access.record_change(cx, tx).await?;
@@ -115,15 +121,26 @@ async fn add(
     Ok(PasskeyChange::Done(Some(recovery_sheet::replace(cx, tx, user).await?)))
 }
 
-/// The row of a new passkey, named after its authenticator, or after browser and system where that hides its model.
-fn new_row(cx: &Cx, user: UserId, new: &NewPasskey, made_with: Option<&str>) -> PasskeyRow {
+/// The row of a new passkey, named after its authenticator, or after browser and system where that hides its model; with a
+/// number, if there is one of that name.
+fn new_row(
+    cx: &Cx,
+    user: UserId,
+    new: &NewPasskey,
+    (made_with, known): (Option<&str>, &[PasskeyRow]),
+) -> PasskeyRow {
     let browser = || made_with.unwrap_or("Passkey").replace('/', ", ");
+    let model = new.model.map_or_else(browser, str::to_owned);
+    let is_taken = |name: &str| known.iter().any(|other| other.name == name);
+    let numbered = (2..).map(|nth| format!("{model} {nth}"));
+    let name = std::iter::once(model.clone()).chain(numbered).find(|name| !is_taken(name));
     PasskeyRow {
         id: new.id,
         user_id: user,
+        rp_id: new.rp_id.clone(),
         credential_id: new.credential_id.clone(),
         credential: new.credential.clone(),
-        name: new.model.map_or_else(browser, str::to_owned),
+        name: name.unwrap_or(model),
         synced: new.is_synced,
         uses: 0,
         created_at: cx.now,

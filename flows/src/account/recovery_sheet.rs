@@ -62,6 +62,21 @@ pub(super) async fn replace(cx: &Cx, tx: &mut Tx, user: UserId) -> Result<Vec<Re
     Ok(codes)
 }
 
+/// The list that came with a method, made anew while nothing of it was used: the first answer may never have been shown.
+pub(super) async fn show_again(
+    cx: &Cx,
+    tx: &mut Tx,
+    user: UserId,
+    made_at: Timestamp,
+) -> Result<Option<Vec<RecoveryCode>>> {
+    let sheet = recovery_code::of_user(tx, user).await?;
+    let is_unused = sheet.iter().all(|code| code.created_at == made_at && code.used_at.is_none());
+    if sheet.is_empty() || !is_unused {
+        return Ok(None);
+    }
+    replace(cx, tx, user).await.map(Some)
+}
+
 /// Makes a new list; the old one is void.
 pub async fn make(
     cx: &Cx,

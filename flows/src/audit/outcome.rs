@@ -71,7 +71,8 @@ outcomes! {
     /// The result of checking a passkey.
     PasskeyOutcome {
         Right = "right", Invalid = "invalid", Unknown = "unknown", OtherAccount = "other_account",
-        NotVerified = "not_verified", Repeated = "repeated", Counter = "counter", Eligibility = "eligibility",
+        NotVerified = "not_verified", Repeated = "repeated",
+        OutOfTurn = "out_of_turn", Counter = "counter", Eligibility = "eligibility",
     }
     /// The result of requesting a code.
     CodeRequest {

@@ -6,7 +6,6 @@ use keys::PasswordHash;
 use store::{
     AttemptId, Timestamp, Tx, UserId,
     email_challenge::{ChallengePurpose, EmailChallenge},
-    sign_in::SecondMethod,
     user::{Activity, User, UserWithPassword},
 };
 
@@ -373,11 +372,11 @@ async fn lock(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,
     first: ProvenFirstStep,
-    completed_by: Option<SecondMethod>,
+    completed_by: Option<&'static str>,
 ) -> Result<()> {
     let seen = Activity {
         language: work.browser_context.requester.language,
-        second: completed_by.map(SecondMethod::as_str),
+        second: completed_by,
         at: work.cx.now,
     };
     if !store::user::lock_and_touch(tx, first.user, first.epoch, seen).await? {

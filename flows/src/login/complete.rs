@@ -5,7 +5,6 @@ use store::{
     SessionId, TokenHash, Tx, UserId,
     attempt::{BrowserChange, MoveScope},
     session::{LiveSession, SecretChange, Session, SessionWithConsent},
-    sign_in::SecondMethod,
 };
 
 use super::{
@@ -89,10 +88,12 @@ impl<'a> Completion<'a> {
         refund.refund_all(cx, tx).await
     }
 
-    /// The method of the second step with which the sign-in is complete.
-    pub(super) fn completing_method(&self) -> Option<SecondMethod> {
+    /// The name of the method with which the sign-in is complete, to be asked for first the next time.
+    pub(super) fn completing_method(&self) -> Option<&'static str> {
         match self.state {
-            State::Complete(CompletedAttempt { proof: Some(proof), .. }) => proof.second_method(),
+            State::Complete(CompletedAttempt { proof: Some(proof), .. }) => {
+                Some(proof.method().name_after_password())
+            }
             _ => None,
         }
     }

@@ -130,6 +130,15 @@ impl Method {
         }
     }
 
+    /// Its name as the second step after a password.
+    pub(super) fn name_after_password(self) -> &'static str {
+        if self == Self::Held(HeldMethod::PASSKEY_UV) {
+            HeldMethod::PASSKEY.name
+        } else {
+            self.name()
+        }
+    }
+
     /// The method of this name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         let mailed = MAILED.iter().copied().map(Self::Mailed);

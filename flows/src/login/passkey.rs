@@ -6,7 +6,9 @@
 //!
 //! Nothing is charged to a person: an assertion is no guess. So this way stays open while codes or passwords wait.
 
-use store::{CommitTracker, PasskeyId, Tx, passkey::PasskeyRow, user, user::UserWithPassword};
+use store::{
+    CommitTracker, PasskeyId, Tx, UserId, passkey::PasskeyRow, user, user::UserWithPassword,
+};
 
 use super::{
     Answer, apply,
@@ -14,7 +16,7 @@ use super::{
     code_window::CodeValidity,
     machine::Input,
     method::{HeldMethod, HeldProof, Proof},
-    refusal::PasskeyRefusal,
+    refusal::{PasskeyRefusal, Refusal},
     second_step::{HeldVerifier, ProofOwner, SecondChecked, Verdict},
     state::{AwaitedProof, CompletedAttempt, PendingNewPassword, PendingSecondStep, State},
     typed_method::REPEAT_WINDOW,
@@ -23,6 +25,8 @@ use crate::{
     Cx, Error, Result,
     attempt::{self, Attempt, AttemptLookup, BrowserContext, LoadedAttempt},
     audit::{self, AuditEntry, event, outcome::PasskeyOutcome},
+    device,
+    network::{self, AuditSubject, RateLimited},
     passkey::{
         assertion::{self, AssertionFault, PostedAssertion, VerifiedAssertion},
         ceremony::PageCeremony,
@@ -134,10 +138,10 @@ async fn judge(
     (ceremony, answer): (&str, &str),
 ) -> Result<Answer> {
     let mut conn = cx.db.read().await?;
-    let attempt = match attempt::find(cx, &mut conn, browser_context, name).await? {
-        AttemptLookup::ThisBrowser(attempt) => attempt,
+    let (attempt, is_earlier) = match attempt::find(cx, &mut conn, browser_context, name).await? {
+        AttemptLookup::ThisBrowser(attempt) => (attempt, false),
         AttemptLookup::PreviousCookie(loaded) if loaded.state.is_second_step_proven() => {
-            Attempt::Row(loaded)
+            (Attempt::Row(loaded), true)
         }
         _ => return Ok(Answer::StartAgain),
     };
@@ -155,13 +159,16 @@ async fn judge(
         let unknown = (None, PasskeyOutcome::Unknown);
         return refuse(cx, browser_context, (&attempt, &assertion), unknown).await;
     };
-    if assertion.is_second_step && attempt.state().user() != Some(row.user_id) {
+    let is_foreign = attempt.state().user().is_some_and(|user| user != row.user_id);
+    if assertion.is_second_step && is_foreign {
         let foreign = (Some(row.id), PasskeyOutcome::OtherAccount);
         return refuse(cx, browser_context, (&attempt, &assertion), foreign).await;
     }
     let post = PasskeyPost { attempt, assertion, row, person };
     match post.repeated_proof() {
         Some(repeated) => post.repeat(cx, browser_context, repeated).await,
+        // With an earlier value of its cookie a browser reaches only what it has proven: nothing new begins there.
+        None if is_earlier => Ok(Answer::StartAgain),
         None => post.apply(cx, browser_context).await,
     }
 }
@@ -174,6 +181,9 @@ async fn refuse(
     (passkey, outcome): (Option<PasskeyId>, PasskeyOutcome),
 ) -> Result<Answer> {
     let (user, client) = (attempt.state().user(), attempt.request().client_id());
+    if let Some(limit) = count_failure(cx, (user, client), true).await? {
+        return Ok(Answer::Show(attempt.id(), Some(Refusal::NetworkPaused(limit))));
+    }
     cx.db
         .write(async |tx| {
             let loaded = ensure_row(cx, browser_context, tx, attempt).await?;
@@ -184,6 +194,23 @@ async fn refuse(
             Ok(Answer::Show(loaded.row.id, Some(refusal_of(outcome).into())))
         })
         .await
+}
+
+/// Counts a refused passkey of a stranger as a failure of its network; returns the limit that is reached. No counter of a
+/// person is charged.
+async fn count_failure(
+    cx: &Cx,
+    (user, client): (Option<UserId>, Option<&str>),
+    is_stranger: bool,
+) -> Result<Option<RateLimited>> {
+    let about = async || Ok(AuditSubject { user, client: client.map(str::to_owned) });
+    Ok(match network::count_failure(cx, is_stranger, about).await? {
+        Ok(failure) => {
+            failure.keep();
+            None
+        }
+        Err(limit) => Some(limit),
+    })
 }
 
 /// The row of an attempt, which the first post makes.
@@ -265,7 +292,15 @@ impl PasskeyPost {
         let verified = self.verify(cx);
         let verdict = match &verified {
             Ok(_) => Verdict::Right(CodeValidity::Valid),
-            Err(outcome) => Verdict::Refused(refusal_of(*outcome).into()),
+            Err(outcome) => {
+                let is_stranger = self.is_stranger(cx, browser_context).await?;
+                let about = (Some(self.person.user.id), self.attempt.request().client_id());
+                if let Some(limit) = count_failure(cx, about, is_stranger).await? {
+                    let refusal = Some(Refusal::NetworkPaused(limit));
+                    return Ok(Answer::Show(self.attempt.id(), refusal));
+                }
+                Verdict::Refused(refusal_of(*outcome).into())
+            }
         };
         cx.db
             .write(async |tx| {
@@ -276,6 +311,10 @@ impl PasskeyPost {
                 let answer = apply::run(&work, tx, state, Input::Second(checked)).await?;
                 claim(tx, &loaded, &self.assertion).await?;
                 match &verified {
+                    // The machine has not used it: another step is due, or the account may not be used.
+                    Ok(_) if matches!(answer, Answer::Show(..)) => {
+                        self.record(cx, tx, PasskeyOutcome::OutOfTurn, None).await?;
+                    }
                     Ok(found) => {
                         self.record(cx, tx, PasskeyOutcome::Right, Some(found)).await?;
                         let (id, synced) = (self.row.id, found.is_synced);
@@ -287,6 +326,12 @@ impl PasskeyPost {
                 Ok(answer)
             })
             .await
+    }
+
+    async fn is_stranger(&self, cx: &Cx, browser_context: &BrowserContext) -> Result<bool> {
+        let mut conn = cx.db.read().await?;
+        let name = self.person.user.counter_name();
+        Ok(device::find_known(cx, &mut conn, browser_context, &name).await?.is_none())
     }
 
     /// Records the check, and whether the passkey has begun or ceased to be backed up.
@@ -333,8 +378,9 @@ const fn refusal_of(outcome: PasskeyOutcome) -> PasskeyRefusal {
         PasskeyOutcome::NotVerified => PasskeyRefusal::NotVerified,
         PasskeyOutcome::Counter | PasskeyOutcome::Eligibility => PasskeyRefusal::Suspicious,
         PasskeyOutcome::Unknown => PasskeyRefusal::Unknown,
-        PasskeyOutcome::Right | PasskeyOutcome::Repeated | PasskeyOutcome::Invalid => {
-            PasskeyRefusal::Invalid
-        }
+        PasskeyOutcome::Right
+        | PasskeyOutcome::Repeated
+        | PasskeyOutcome::OutOfTurn
+        | PasskeyOutcome::Invalid => PasskeyRefusal::Invalid,
     }
 }

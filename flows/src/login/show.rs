@@ -14,7 +14,7 @@ use super::{
     code_window::{self, CodeValidity},
     follow,
     goal::Goal,
-    method::HeldMethod,
+    method::{HeldMethod, Method},
     offered::second_methods,
     renew, resend,
     state::{AwaitedProof, PendingSecondStep, State},
@@ -326,7 +326,7 @@ async fn view_of_row(
             let known = store::passkey::of_user(&mut conn, first.user).await?;
             return Ok(StepView::Passkey(PasskeyView {
                 credential_ids: known.into_iter().map(|row| row.credential_id).collect(),
-                has_other_ways: second_methods(&person, loaded.request.goal()).len() > 1,
+                has_other_ways: has_other_ways(&person, loaded.request.goal(), *method),
             }));
         }
         let view =
@@ -348,6 +348,11 @@ async fn view_of_row(
     }
 }
 
+/// Whether the person may answer with another method than a held one, which may have been removed meanwhile.
+fn has_other_ways(person: &UserWithPassword, goal: Goal, awaited: HeldMethod) -> bool {
+    second_methods(person, goal).iter().any(|method| *method != Method::Held(awaited))
+}
+
 async fn view_of_held(
     cx: &Cx,
     sql: &mut impl Sql,
@@ -357,7 +362,7 @@ async fn view_of_held(
 ) -> Result<HeldCodeView> {
     let subject = ThrottleSubject::for_user(cx, sql, browser_context, &person.user).await?;
     let limits = CodeLimits::read(cx, sql, &subject).await?;
-    let has_other_ways = second_methods(person, goal).len() > 1;
+    let has_other_ways = has_other_ways(person, goal, method);
     Ok(HeldCodeView { method, paused_until: limits.paused_until, has_other_ways })
 }
 

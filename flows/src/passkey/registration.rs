@@ -61,6 +61,8 @@ pub(crate) struct NewPasskey {
     pub(crate) id: PasskeyId,
     /// When the ceremony was begun.
     pub(crate) begun_at: Timestamp,
+    /// The RP ID that it was made under.
+    pub(crate) rp_id: String,
     /// The credential id, in base64url.
     pub(crate) credential_id: String,
     /// Public key, counter and flags.
@@ -103,6 +105,7 @@ pub(crate) fn finish(
     Ok(NewPasskey {
         id,
         begun_at: ceremony.at,
+        rp_id: relying_party.id().to_owned(),
         credential_id: URL_SAFE_NO_PAD.encode(passkey.cred_id()),
         credential: serde_json::to_string(&passkey).map_err(|_| RegistrationFault::Invalid)?,
         is_synced,

@@ -298,8 +298,12 @@ async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     }
     print::line(&format!("added {}", rfc3339(user.created_at)));
     for passkey in &found.passkeys {
-        let last = rfc3339(passkey.last_used_at);
-        print::line(&format!("passkey {}  {:?}, last used {last}", passkey.id, passkey.name));
+        let last = match passkey.uses {
+            0 => "not used yet".to_owned(),
+            _ => format!("last used {}", rfc3339(passkey.last_used_at)),
+        };
+        let added = rfc3339(passkey.created_at);
+        print::line(&format!("passkey {}  {:?}, added {added}, {last}", passkey.id, passkey.name));
     }
     for app in &found.apps {
         let last = rfc3339(app.last_used_at);

@@ -55,7 +55,8 @@ impl PageText<'_> {
             PasskeyRefusal::Name(NameRefusal::Empty) => "passkeys-error-name",
             PasskeyRefusal::Name(NameRefusal::Unsuitable) => "apps-error-name-unsuitable",
         };
-        FormProblem::new("passkeys", l.t(key))
+        let text = l.t(key);
+        FormProblem::new("passkeys", text).with_short(text.to_owned())
     }
 
     fn app_problem(&self, refusal: &AppRefusal) -> FormProblem {

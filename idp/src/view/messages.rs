@@ -275,7 +275,9 @@ impl PageText<'_> {
                 return FormProblem::new("passkey", text);
             }
         };
-        FormProblem::new("passkey", self.f.l.t(key))
+        // There is no field beside which the whole text would stand.
+        let text = self.f.l.t(key);
+        FormProblem::new("passkey", text).with_short(text.to_owned())
     }
 
     fn held_code_text(&self, method: HeldMethod, refusal: CodeRefusal) -> String {

@@ -108,6 +108,9 @@ async fn button_works_second_time() {
     phone.set_present(false).await;
     phone.authenticator.set_verified(&phone.tab, false).await;
     phone.open_sign_in_page(&app, &client).await;
+    // The simulated finger would answer an offer at once, before the second press.
+    let no_offer = "PublicKeyCredential.isConditionalMediationAvailable = async () => false; true";
+    assert!(phone.tab.evaluate::<bool>(no_offer).await);
     phone.set_present(true).await;
     phone.tab.click("#passkey").await;
     let said = "No passkey was used. Try again, or sign in another way.";

@@ -99,7 +99,12 @@ async fn case_22_passkey_guards_methods(engine: Engine) {
     let (_, codes) = app.browser().register_passkey(&app, &patient).await;
     app.clock.advance(Duration::from_secs(30));
     let browser = app.browser();
-    browser.sign_in(&app, &client, &patient).await;
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let page = browser.submit_password(&start, &patient).await;
+    let mails = app.mail.codes_to(&patient.email).len();
+    let page = browser.choose_method(&page, "email_code").await;
+    let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
+    browser.submit_code(&page, &code).await;
     let page = browser.get("/account/passkeys").await;
     assert!(page.has_text("To change something here, sign in again"), "{}", page.text());
     let again = browser.get("/account/passkeys?again=1").await;
@@ -127,4 +132,50 @@ async fn passkeys_have_a_limit(engine: Engine) {
     let posted = browser.post(&form.with("answer", &second.create(&options)), "").await;
     let page = browser.follow(posted).await;
     assert!(page.has_text("You have 1 passkeys already"), "{}", page.text());
+}
+
+/// Misuse case 22: a page that was fetched before another session's change is stored, by a clock ahead of that change, is no
+/// way around it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_22_change_ends_open_registration() {
+    let app = TestApp::start(Engine::Postgres).await;
+    let patient = app.patient("Mere").await;
+    let (ahead, _) = app.replica_with_clock_ahead(Duration::from_millis(1500)).await;
+    let intruder = app.browser();
+    intruder.open_account(&app, &patient, "/account/passkeys").await;
+    let there = intruder.at_replica(ahead.address);
+    let (options, form) = there.get("/account/passkeys").await.ceremony();
+    app.browser().register_passkey(&app, &patient).await;
+    let mut device = PasskeyDevice::new(app.issuer());
+    let posted = intruder.post(&form.with("answer", &device.create(&options)), "").await;
+    let page = intruder.follow(posted).await;
+    assert!(page.has_text("That can no longer be finished"), "{}", page.text());
+    assert_eq!(app.count("SELECT COUNT(*) FROM passkeys").await, 1);
+}
+
+/// The button pressed twice: what the device has made is what is stored, and the recovery codes are seen.
+#[apply(both_engines)]
+async fn second_answer_shows_codes_or_is_refused(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let patient = app.patient("Mere").await;
+    let browser = app.browser();
+    let page = browser.open_account(&app, &patient, "/account/passkeys").await;
+    let (options, form) = page.ceremony();
+    let (mut first, mut second) =
+        (PasskeyDevice::new(app.issuer()), PasskeyDevice::new(app.issuer()));
+    let form = form.with("answer", &first.create(&options));
+    // The answer to the first post is lost.
+    browser.post(&form, "").await;
+    let page = browser.follow(browser.post(&form, "").await).await;
+    let codes = page.texts("ol.codes code");
+    assert_eq!(codes.len(), 10, "{}", page.text());
+    let other = form.with("answer", &second.create(&options));
+    let page = browser.follow(browser.post(&other, "").await).await;
+    assert!(page.has_text("That can no longer be finished"), "{}", page.text());
+    let again = app.browser();
+    let start = again.get("/account/passkeys").await;
+    let page = again.submit_password(&start, &patient).await;
+    let page = again.choose_method(&page, "recovery_code").await;
+    let page = again.follow(again.submit_code(&page, &codes[0]).await).await;
+    assert_eq!(page.url.path(), "/account/passkeys", "{}", page.text());
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use vestibule_tests::{app::TestApp, client::decode_claims, db::Engine};
+use vestibule_tests::{
+    app::TestApp, client::decode_claims, db::Engine, passkey_device::PasskeyDevice,
+};
 
 use crate::engines::{apply, both_engines};
 
@@ -133,4 +135,66 @@ async fn case_54_passkey_works_while_password_waits(engine: Engine) {
     let (start, _) = browser.open_sign_in_page(&client).await;
     let landed = browser.use_passkey(&start, &mut device).await;
     assert!(landed.location().is_some(), "{}", landed.text());
+}
+
+/// Misuse case 24: with the cookie that it had before, a browser repeats what it has proven, and begins nothing.
+#[apply(both_engines)]
+async fn case_24_earlier_cookie_begins_nothing(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, mere) = (app.client("portal").await, app.patient("Mere").await);
+    let rua = app.patient("Rua").await;
+    let (mut device, _) = app.browser().register_passkey(&app, &mere).await;
+    let (mut foreign, _) = app.browser().register_passkey(&app, &rua).await;
+    let browser = app.browser();
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let (_, form) = start.ceremony();
+    let renewal = format!("/login/passkey?attempt={}", form.value("attempt"));
+    app.clock.advance(Duration::from_secs(1));
+    let headers = [("accept", "application/json"), ("sec-fetch-site", "same-origin")];
+    let later = browser.send(reqwest::Method::GET, &renewal, &headers, None).await.json();
+    let before = browser.with_copied_cookies();
+    app.force_reset(&mere).await;
+    app.force_reset(&rua).await;
+    let page = browser.follow(browser.use_passkey(&start, &mut device).await).await;
+    assert_eq!(page.url.path(), "/login/new-password", "{}", page.text());
+    let ceremony = later["ceremony"].as_str().expect("a ceremony");
+    let answer = foreign.get(&later["options"]);
+    let posted = before.post(&form.with("ceremony", ceremony).with("answer", &answer), "").await;
+    assert_eq!(posted.status, 400, "{}", posted.text());
+    let page = browser.get(page.url.as_str()).await;
+    assert_eq!(page.url.path(), "/login/new-password", "{}", page.text());
+}
+
+/// A right assertion that is not used is recorded as such: its attempt has come to an end without it.
+#[apply(both_engines)]
+async fn unused_passkey_is_recorded_so(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (mut device, _) = app.browser().register_passkey(&app, &patient).await;
+    let browser = app.browser();
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let page = browser.submit_password(&start, &patient).await;
+    assert_eq!(page.url.path(), "/login/passkey", "the method that was added last");
+    browser.choose_method(&page, "email_code").await;
+    let refused = browser.use_passkey(&page, &mut device).await;
+    assert!(refused.location().is_none(), "{}", refused.text());
+    assert_eq!(app.audit_outcomes("passkey.checked").await, ["out_of_turn"]);
+    assert_eq!(app.count("SELECT COUNT(*) FROM passkeys WHERE uses > 0").await, 0);
+}
+
+/// Passkeys that no account has count as failures of a stranger's network, and then wait.
+#[apply(both_engines)]
+async fn unknown_passkeys_are_limited(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    app.set_setting("sign_in.network_failures_ipv4", "10").await;
+    let mut device = PasskeyDevice::new(app.issuer());
+    device.user_handle = Some(vec![1; 16]);
+    let browser = app.browser();
+    let (mut page, _) = browser.open_sign_in_page(&client).await;
+    for _ in 0..12 {
+        page = browser.use_passkey(&page, &mut device).await;
+    }
+    assert!(page.has_text("from your network"), "{}", page.text());
+    assert_eq!(app.audit_outcomes("passkey.checked").await.len(), 10);
 }

@@ -64,7 +64,11 @@ fn row(text: &PageText<'_>, passkey: &PasskeyRow) -> Row {
     Row {
         id: passkey.id.to_string(),
         name: passkey.name.clone(),
-        used: l.tr("apps-used", &[("day", text.day(passkey.last_used_at).into())]),
+        used: if passkey.uses == 0 {
+            l.tr("passkeys-unused", &[("day", text.day(passkey.created_at).into())])
+        } else {
+            l.tr("apps-used", &[("day", text.day(passkey.last_used_at).into())])
+        },
         place: l.t(if passkey.synced { "passkeys-synced" } else { "passkeys-one-device" }),
         change: l.tr("apps-change", std::slice::from_ref(&name)),
         remove: l.tr("apps-remove", &[name]),
