@@ -19,13 +19,14 @@ use tokio::sync::watch;
 use crate::{
     brand::Brand,
     clock::Clock,
-    config::{BrandConfig, Issuer, ProxiesConfig},
+    config::{BrandConfig, Issuer, PasskeysConfig, ProxiesConfig},
     health::Health,
     http::cookies::CookieNames,
     jobs::LaneNotifier,
     locale::Locale,
     mail::smtp::Mailer,
     metrics::Metrics,
+    phone_apps::PhoneAppFiles,
     snapshot::LiveState,
     startup_retry::StartupRetry,
 };
@@ -37,6 +38,8 @@ pub struct AppDependencies {
     pub issuer: Issuer,
     /// Name, home, look, support line and time zone.
     pub brand: BrandConfig,
+    /// RP ID and apps of passkeys.
+    pub passkeys: PasskeysConfig,
     /// The proxies whose `X-Forwarded-For` counts.
     pub proxies: ProxiesConfig,
     /// The database, migrated.
@@ -67,7 +70,10 @@ pub struct AppInner {
     /// The issuer.
     pub issuer: Issuer,
     issuer_text: Arc<str>,
-    relying_party: Option<Arc<RelyingParty>>,
+    /// This provider as the relying party of passkeys.
+    pub(crate) relying_party: Option<Arc<RelyingParty>>,
+    /// The files of apps for phones.
+    pub(crate) phone_app_files: PhoneAppFiles,
     /// Name, home, look, support line and time zone, and the assets made of them.
     pub brand: Brand,
     /// The proxies whose `X-Forwarded-For` counts.
@@ -120,6 +126,7 @@ impl App {
     pub async fn start(mut dependencies: AppDependencies) -> Result<Self, flows::Error> {
         flows::root_keys::load_carried(&mut dependencies.root, &mut dependencies.db.read().await?)
             .await?;
+        let relying_party = relying_party(&dependencies);
         let root = Arc::new(dependencies.root);
         let hasher = Hasher::new(dependencies.hashing, root.clone(), dependencies.rng.clone());
         let issuer_text: Arc<str> = dependencies.issuer.as_str().into();
@@ -127,8 +134,6 @@ impl App {
             LiveState::load(&dependencies.db, &root).await?.with_clock(dependencies.clock.clone());
         // Before anything uses the time: a row that a wrong clock sweeps is lost, even if it is wrong for a second only.
         live.check_clock(&dependencies.db).await;
-        let relying_party =
-            RelyingParty::of_issuer(dependencies.issuer.as_str(), &dependencies.brand.name);
         let app = Self(Arc::new(AppInner {
             discovery_document: flows::discovery::metadata(
                 dependencies.issuer.as_str(),
@@ -144,6 +149,7 @@ impl App {
             issuer: dependencies.issuer,
             issuer_text,
             relying_party: relying_party.map(Arc::new),
+            phone_app_files: PhoneAppFiles::of(&dependencies.passkeys),
             brand: Brand::load(dependencies.brand),
             proxies: dependencies.proxies,
             health: Health::new(
@@ -226,4 +232,16 @@ impl App {
     pub(crate) fn time_zone(&self) -> &TimeZone {
         &self.brand.time_zone
     }
+}
+
+/// This provider as the relying party of passkeys, for its own pages and the configured apps.
+fn relying_party(dependencies: &AppDependencies) -> Option<RelyingParty> {
+    let PasskeysConfig { rp_id, android_apps, .. } = &dependencies.passkeys;
+    let certificates = android_apps.iter().flat_map(|app| &app.certificates);
+    RelyingParty::new(
+        dependencies.issuer.as_str(),
+        rp_id.as_deref(),
+        &dependencies.brand.name,
+        certificates.map(<[u8; 32]>::as_slice),
+    )
 }

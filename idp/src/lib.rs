@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod locale;
 pub mod mail;
 pub mod metrics;
+mod phone_apps;
 pub mod serve;
 mod small_file;
 pub mod snapshot;

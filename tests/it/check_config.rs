@@ -66,6 +66,9 @@ async fn check_config_and_serve_refuse_alike() {
     let (code, found) = findings(&served, "check-config", &env).await;
     assert_eq!((code, found["proxies.trusted"].0.as_str()), (0, "warning"));
     assert!(found["limits.connections"].1.contains("ulimit -n"), "{found:?}");
+    let (_, found) =
+        findings(&served, "check-config", &[("IDP__ISSUER", "https://192.0.2.7")]).await;
+    assert!(found["issuer"].1.contains("no browser makes a passkey"), "{found:?}");
     let env = [
         ("IDP__ISSUER", "https://login.example.org"),
         ("IDP__TLS__CERT", &cert),

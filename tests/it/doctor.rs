@@ -84,6 +84,10 @@ async fn doctor_reports_problems_with_remedies(engine: Engine) {
     assert_eq!(found["brand.support"].0, "warning", "the configuration, otherwise sound");
     assert_eq!(found["smtp.from_address"].0, "warning", "codes@login.example.org for localhost");
     assert!(served.mail.all().is_empty(), "no mail is sent");
+    // The server has no apps yet: a phone would read another list than the configured one.
+    let apps = [("IDP__PASSKEYS__APPLE_APPS", "ABCDE12345.org.example.portal")];
+    let (_, found) = findings(&served, "doctor", &apps).await;
+    assert_failed(&found, "passkeys.apple_apps", "some apps get no passkeys here; publish");
     // One fault after another; the other findings are still reported.
     served.mail.inject_fault(MailFault::RefuseSender(550), 1);
     let (code, found) = findings(&served, "doctor", &[]).await;

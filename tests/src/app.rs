@@ -17,7 +17,7 @@ use flows::{
 use idp::{
     app::App,
     clock::{Clock, ClockShift},
-    config::{Issuer, LimitsConfig, ShutdownConfig},
+    config::{Issuer, LimitsConfig, PasskeysConfig, ShutdownConfig},
     jobs::Lane,
 };
 use keys::{Algorithm, HasherConfig};
@@ -44,6 +44,8 @@ pub(crate) use replica_builder::create_signing_keys;
 /// Options of a provider that a test may change.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// RP ID and apps of passkeys.
+    pub passkeys: PasskeysConfig,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub proxies: Vec<&'static str>,
     /// The hashing pool.
@@ -85,6 +87,7 @@ impl Default for Options {
         };
         let smtp_timeout = Duration::from_secs(5);
         Self {
+            passkeys: PasskeysConfig::default(),
             proxies: Vec::new(),
             hashing,
             tls: false,

@@ -72,6 +72,10 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
                    would count as one network, the proxy's; name it";
         found.push(problem("proxies.trusted", why));
     }
+    if config.issuer.url().domain().is_none() {
+        let why = "is an IP address: no browser makes a passkey under one, so none are offered; use a host name";
+        found.push(problem("issuer", why));
+    }
     if config.brand.support.is_none() {
         let why = "is not set: pages and mails say that there is help, and not where; set it to a telephone number";
         found.push(problem("brand.support", why));

@@ -6,7 +6,7 @@ use flows::signing_keys;
 use store::{Db, DbConfig};
 use tokio::time::timeout;
 
-use super::{Finding, mail, problems, to_findings, warnings};
+use super::{Finding, mail, phone_apps, problems, to_findings, warnings};
 use crate::{
     cli::{load_root_keys, open_database, open_ephemeral},
     clock::Clock,
@@ -40,6 +40,7 @@ pub(crate) async fn diagnose(config: &Config, clock: &Clock) -> Vec<Finding> {
     found.push(mail::check_server(&config.smtp).await);
     found.push(mail::check_sender(config));
     found.push(check_issuer(&config.issuer).await);
+    found.extend(phone_apps::check(config).await);
     if !config.proxies.trusted.is_empty() {
         found.extend(check_proxies(&config.issuer).await);
     }

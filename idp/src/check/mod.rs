@@ -7,6 +7,7 @@ mod configuration;
 mod doctor;
 mod mail;
 mod memory;
+mod phone_apps;
 
 pub(crate) use configuration::{missing_folder, problems, warnings};
 pub(crate) use doctor::diagnose;

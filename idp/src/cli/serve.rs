@@ -41,6 +41,7 @@ impl Serve {
         let tls = config.tls.as_ref().map(|files| Tls::load(files, clock.now())).transpose()?;
         let stop = StopSignal::signals()?;
         let app = Box::pin(start_app(&config, clock)).await?;
+        check_rp_id(&app).await?;
         let lease = match config.ephemeral.url {
             EphemeralUrl::Memory => Some(SingleInstanceLease::acquire(&app).await?),
             EphemeralUrl::Redis(_) => None,
@@ -75,6 +76,18 @@ impl Serve {
     }
 }
 
+/// Passkeys work under the RP ID that they were made under alone, and it can never be changed.
+async fn check_rp_id(app: &App) -> CommandResult {
+    let Some(relying_party) = &app.relying_party else { return Ok(()) };
+    match relying_party.other_in_use(&app.db).await? {
+        Some(other) => Err(CommandError::new(format!(
+            "passkeys.rp_id: people have passkeys that were made under `{other}` and work under no other name: set it to \
+             that, or remove those passkeys with `idp user remove-method` first"
+        ))),
+        None => Ok(()),
+    }
+}
+
 async fn start_app(config: &Config, clock: Clock) -> Result<App, CommandError> {
     let root = load_root_keys(&config.keys)?;
     let db = open_database(&config.database.db_config()).await?;
@@ -86,6 +99,7 @@ async fn start_app(config: &Config, clock: Clock) -> Result<App, CommandError> {
     Ok(App::start(AppDependencies {
         issuer: config.issuer.clone(),
         brand: config.brand.clone(),
+        passkeys: config.passkeys.clone(),
         proxies: config.proxies.clone(),
         db,
         ephemeral: open_ephemeral(&config.ephemeral.url)?,

@@ -19,6 +19,7 @@ mod limits;
 mod listen;
 mod log;
 mod parse;
+mod passkeys;
 mod proxies;
 mod reader;
 mod secret;
@@ -46,6 +47,7 @@ pub use limits::LimitsConfig;
 pub use listen::ListenConfig;
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub(crate) use parse::is_loopback;
+pub use passkeys::{AndroidApp, PasskeysConfig};
 pub use proxies::ProxiesConfig;
 pub use secret::Secret;
 pub use shutdown::ShutdownConfig;
@@ -78,6 +80,8 @@ pub struct Config {
     pub keys: KeysConfig,
     /// How many password hashes may be computed at once.
     pub hashing: HashingConfig,
+    /// RP ID and apps of passkeys.
+    pub passkeys: PasskeysConfig,
     /// The proxies whose forwarding headers are trusted.
     pub proxies: ProxiesConfig,
     /// The name of the service on pages and in mail.
@@ -168,6 +172,7 @@ impl Config {
         let smtp = SmtpConfig::read(reader, brand.as_ref());
         let keys = KeysConfig::read(reader);
         let hashing = HashingConfig::read(reader);
+        let passkeys = PasskeysConfig::read(reader, issuer.as_ref());
         let proxies = ProxiesConfig::read(reader);
         let log = LogConfig::read(reader);
         let telemetry = TelemetryConfig::read(reader);
@@ -194,6 +199,7 @@ impl Config {
                 smtp: smtp?,
                 keys: keys?,
                 hashing: hashing?,
+                passkeys: passkeys?,
                 proxies: proxies?,
                 brand: brand?,
                 log: log?,

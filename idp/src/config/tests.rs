@@ -357,6 +357,8 @@ fn each_wrong_value_names_its_key() {
         ("IDP__KEYS__ROOT_FILE", "a=/x,a=/y", "keys.root_file: names `a` twice"),
         ("IDP__HASHING__THREADS", "0", "hashing.threads: `0` is not a number from 1 to 256"),
         ("IDP__HASHING__WAIT", "-5s", "hashing.wait: `-5s` is not a duration"),
+        ("IDP__PASSKEYS__RP_ID", "org", "passkeys.rp_id: `org` is neither the host of `issuer`"),
+        ("IDP__PASSKEYS__APPLE_APPS", "x", "passkeys.apple_apps: `x` must be written"),
         ("IDP__PROXIES__TRUSTED", "10.0.0.0/33", "proxies.trusted: `10.0.0.0/33` is not a network"),
         ("IDP__PROXIES__TRUSTED", "0.0.0.0/0", "proxies.trusted: `0.0.0.0/0` trusts every address"),
         ("IDP__BRAND__TIME_ZONE", "NZ/Here", "brand.time_zone: `NZ/Here` is not a known time zone"),

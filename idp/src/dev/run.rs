@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     config::{
         BrandConfig, BrandLinks, HashingConfig, Issuer, LimitsConfig, LogConfig, LogFormat,
-        LogLevel, ProxiesConfig, Secret, ShutdownConfig,
+        LogLevel, PasskeysConfig, ProxiesConfig, Secret, ShutdownConfig,
     },
     http::routes,
     jobs,
@@ -129,6 +129,7 @@ async fn start_app(
             support: None,
             time_zone: TimeZone::system(),
         },
+        passkeys: PasskeysConfig::default(),
         proxies: ProxiesConfig::default(),
         db,
         ephemeral: EphemeralCounters::in_memory(),

@@ -14,6 +14,7 @@ mod oauth_error;
 mod oidc;
 pub mod ops;
 mod page;
+mod phone_apps;
 mod retry_after;
 pub mod route;
 pub mod routes;

@@ -11,11 +11,11 @@ use flows::{discovery::path, login::goal::Page};
 use super::{
     account, assets,
     extract::{Anyone, BearerCall, BrowserRequest, ClientCall, called_by, is_form},
-    home, language, layer, login, oidc,
+    home, language, layer, login, oidc, phone_apps,
     route::{Caller, Class, Route},
     step::{self, Step},
 };
-use crate::{app::App, serve::MAX_BODY};
+use crate::{app::App, phone_apps as files, serve::MAX_BODY};
 
 /// The handlers of a route, one for each method.
 type Handlers = fn() -> MethodRouter<App>;
@@ -78,6 +78,8 @@ routes! {
     ["/.well-known/openid-configuration"]       Document Anyone           { get: oidc::discovery };
     ["/.well-known/oauth-authorization-server"] Document Anyone           { get: oidc::discovery };
     [path::JWKS]                                Document Anyone           { get: oidc::jwks };
+    [files::APPLE]                              Document Anyone           { get: phone_apps::get_apple };
+    [files::ANDROID]                            Document Anyone           { get: phone_apps::get_android };
     ["/assets/{name}"]                          Document Anyone           { get: assets::asset };
 
     [home::PATH]                                Entry    Anyone           { get: home::get };

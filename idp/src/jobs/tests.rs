@@ -28,7 +28,7 @@ use crate::{
     app::AppDependencies,
     brand::brand_config,
     clock::{Clock, ClockShift},
-    config::{Issuer, ProxiesConfig},
+    config::{Issuer, PasskeysConfig, ProxiesConfig},
     mail::{
         fixtures,
         smtp::{
@@ -204,6 +204,7 @@ async fn replica(db: &Db, clock: &Clock, port: u16, timeout: Duration) -> App {
     let dependencies = AppDependencies {
         issuer: Issuer::parse("https://login.example.org").unwrap(),
         brand: brand_config(),
+        passkeys: PasskeysConfig::default(),
         proxies: ProxiesConfig::default(),
         db: db.clone(),
         ephemeral: EphemeralCounters::in_memory(),

@@ -18,7 +18,7 @@ use reqwest::Method;
 use vestibule_tests::http::{HttpBrowser, Response};
 
 /// For each route, the file of `tests/it` that tests it, and a text that this file must contain.
-const SHOWN_IN: [(&str, &str, &str); 22] = [
+const SHOWN_IN: [(&str, &str, &str); 24] = [
     ("/", "routes/pages.rs", "root_leads_to_home"),
     ("/.well-known/openid-configuration", "oidc/discovery.rs", "/.well-known/openid-configuration"),
     (
@@ -27,6 +27,8 @@ const SHOWN_IN: [(&str, &str, &str); 22] = [
         "/.well-known/oauth-authorization-server",
     ),
     ("/oauth2/jwks", "oidc/discovery.rs", "/oauth2/jwks"),
+    ("/.well-known/apple-app-site-association", "passkeys/apps.rs", "/.well-known/apple"),
+    ("/.well-known/assetlinks.json", "passkeys/apps.rs", "/.well-known/assetlinks.json"),
     ("/assets/{name}", "routes/programs.rs", "/assets/"),
     ("/oauth2/authorize", "oidc/authorize.rs", "/oauth2/authorize"),
     ("/oauth2/logout", "oidc/logout.rs", "/oauth2/logout"),

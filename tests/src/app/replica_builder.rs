@@ -80,6 +80,7 @@ impl ReplicaBuilder<'_> {
         AppDependencies {
             issuer: self.issuer.clone(),
             brand: brand(),
+            passkeys: self.options.passkeys.clone(),
             proxies: ProxiesConfig { trusted },
             db,
             ephemeral,
