@@ -214,6 +214,36 @@ async fn pyotp_reads_address_and_signs_in() {
     assert!(landed.location().is_some(), "{}", landed.text());
 }
 
+/// The key that is typed by hand, in groups of four, is what another generator makes the same codes of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn oathtool_takes_typed_key() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let owner = app.browser();
+    let page = owner.open_account(&app, &patient, "/account/authenticator-apps").await;
+    let page = owner.follow(owner.post(&page.form(), "add").await).await;
+    let key = page.texts("p.key code").concat();
+    let code = oathtool_code(&key, app.app().clock.now().millis() / 1000).await;
+    let form = page.form().with("code", &code).with("name", "oathtool");
+    let page = owner.follow(owner.post(&form, "confirm").await).await;
+    assert!(page.has_text("The app was added"), "{}", page.text());
+    app.clock.advance(Duration::from_mins(1));
+    let browser = app.browser();
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let page = browser.submit_password(&start, &patient).await;
+    let code = oathtool_code(&key, app.app().clock.now().millis() / 1000).await;
+    let landed = browser.submit_code(&page, &code).await;
+    assert!(landed.location().is_some(), "{}", landed.text());
+}
+
+async fn oathtool_code(key: &str, seconds: i64) -> String {
+    let mut command = tokio::process::Command::new("oathtool");
+    command.args(["--totp", "--base32", key, &format!("--now=@{seconds}")]);
+    let output = command.output().await.expect("oathtool runs: scripts/prepare installs it");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}
+
 async fn pyotp_codes(address: &str, moments: &[i64]) -> Vec<String> {
     let script = vestibule_tests::workspace_root().join("tests/clients/totp_codes.py");
     let mut command = tokio::process::Command::new(python());
