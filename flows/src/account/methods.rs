@@ -127,11 +127,13 @@ pub(super) async fn conclude_removal(
         second_steps::set_email_codes(tx, user, None).await?;
     }
     let change = if is_last { last } else { one_of_more };
-    tell(cx, tx, user, (change, remover.made_with())).await?;
+    let made_with = remover.made_with().map(str::to_owned);
+    let by_staff = remover.authority().is_some();
+    jobs::insert(cx, tx, MethodChangedMail { user, change, made_with, by_staff }, None).await?;
     Ok(RemovedMethod { name, is_last })
 }
 
-/// Mails what was changed, and with which browser.
+/// Mails what the person has changed, and with which browser.
 pub(super) async fn tell(
     cx: &Cx,
     tx: &mut Tx,
@@ -139,5 +141,6 @@ pub(super) async fn tell(
     (change, made_with): (MethodChange, Option<&str>),
 ) -> Result<()> {
     let made_with = made_with.map(str::to_owned);
-    jobs::insert(cx, tx, MethodChangedMail { user, change, made_with }, None).await
+    let mail = MethodChangedMail { user, change, made_with, by_staff: false };
+    jobs::insert(cx, tx, mail, None).await
 }

@@ -51,6 +51,12 @@ async fn use_recovery_code(cx: &Cx, tx: &mut Tx, user: UserId, proof: HeldProof)
     let sheet = recovery_code::of_user(tx, user).await?;
     let left = sheet.iter().filter(|code| code.used_at.is_none()).count();
     let change = MethodChange::RecoveryCodeUsed(i64::try_from(left).unwrap_or(i64::MAX));
-    jobs::insert(cx, tx, MethodChangedMail { user, change, made_with: None }, None).await?;
+    jobs::insert(
+        cx,
+        tx,
+        MethodChangedMail { user, change, made_with: None, by_staff: false },
+        None,
+    )
+    .await?;
     Ok(true)
 }

@@ -21,6 +21,9 @@ pub(crate) struct MethodChangedMail {
     /// Browser and system, `Firefox/Windows`, if they are known ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) made_with: Option<String>,
+    /// Whether staff did it, on request.
+    #[serde(default)]
+    pub(crate) by_staff: bool,
 }
 
 /// What was changed.
@@ -131,11 +134,12 @@ impl Mail for MethodChangedMail {
 }
 
 impl MethodChangedMail {
-    /// The details of its texts: `none` for an unknown browser.
+    /// The details of its texts. In the place of the browser: `staff`, or `none` for an unknown one.
     fn details(&self) -> Vec<Fact> {
         let text = |name, value: &str| Fact { name, value: FactValue::Text(value.to_owned()) };
         let made_with = self.made_with.as_deref().and_then(|with| with.split_once('/'));
-        let (browser, system) = made_with.unwrap_or(("none", "none"));
+        let unknown = if self.by_staff { ("staff", "none") } else { ("none", "none") };
+        let (browser, system) = made_with.unwrap_or(unknown);
         let left = match self.change {
             MethodChange::RecoveryCodeUsed(left) => left,
             _ => 0,

@@ -56,15 +56,23 @@ mail-unused-codes-when = They were asked for with your password, the last one on
 mail-unused-codes-own = A browser that you have signed in with before still works as always. A new browser has to wait before it gets another code.
 mail-tried-you = If it was you, there is nothing for you to do.
 
-## The notice of a change of the methods of the second step. $browser is `none` where it is not known.
+## The notice of a change of the methods of the second step. $browser is `none` where it is not known, and `staff` where staff
+## did it on request.
 
 mail-method-subject = How you sign in to { $brand } was changed ({ $day }, { $time })
 mail-method-when = { $browser ->
     [none] This was on { $day } at { $time }.
+    [staff] Our staff did this on { $day } at { $time }, because they were asked to.
    *[other] This was on { $day } at { $time }, with { $browser } on { $system }.
 }
-mail-method-you = If it was you, there is nothing for you to do.
-mail-method-not-you = If it was not you, somebody can sign in as you: ask for help at once{ $support ->
+mail-method-you = { $browser ->
+    [staff] If you asked for it, there is nothing for you to do.
+   *[other] If it was you, there is nothing for you to do.
+}
+mail-method-not-you = { $browser ->
+    [staff] If you did not ask for it, somebody else did in your name
+   *[other] If it was not you, somebody can sign in as you
+}: ask for help at once{ $support ->
     [none] .
    *[other] : { $support }
 }

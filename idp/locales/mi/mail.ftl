@@ -57,15 +57,23 @@ mail-unused-codes-when = I tonoa ki tō kupuhipa, te mea whakamutunga i te { $da
 mail-unused-codes-own = Ka mahi tonu te pūtirotiro i takiuru ai koe i mua. Me tatari te pūtirotiro hou i mua i te whiwhi waehere anō.
 mail-tried-you = Mēnā nāu, kāore he mahi māu.
 
-## The notice of a change of the methods of the second step. $browser is `none` where it is not known.
+## The notice of a change of the methods of the second step. $browser is `none` where it is not known, and `staff` where staff
+## did it on request.
 
 mail-method-subject = I panonihia tō takiuru ki { $brand } ({ $day }, { $time })
 mail-method-when = { $browser ->
     [none] I te { $day } i te { $time } tēnei.
+    [staff] Nā ā mātou kaimahi tēnei i te { $day } i te { $time }, nā te mea i tonoa rātou.
    *[other] I te { $day } i te { $time } tēnei, mā { $browser } i { $system }.
 }
-mail-method-you = Mēnā nāu, kāore he mahi māu.
-mail-method-not-you = Mēnā ehara nāu, ka taea e tētahi te takiuru hei a koe: tonoa he āwhina ināianei tonu{ $support ->
+mail-method-you = { $browser ->
+    [staff] Mēnā nāu te tono, kāore he mahi māu.
+   *[other] Mēnā nāu, kāore he mahi māu.
+}
+mail-method-not-you = { $browser ->
+    [staff] Mēnā ehara nāu te tono, nā tētahi atu i tono i tō ingoa
+   *[other] Mēnā ehara nāu, ka taea e tētahi te takiuru hei a koe
+}: tonoa he āwhina ināianei tonu{ $support ->
     [none] .
    *[other] : { $support }
 }

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use vestibule_tests::{app::TestApp, db::Engine, passkey_device::PasskeyDevice};
+use serde_json::{Value, json};
+use vestibule_tests::{
+    app::{Options, TestApp},
+    db::{Engine, TestDb},
+    passkey_device::PasskeyDevice,
+    proc::run,
+    serve_process::ServeSetup,
+};
 
 use crate::engines::{apply, both_engines};
 
@@ -178,4 +184,26 @@ async fn second_answer_shows_codes_or_is_refused(engine: Engine) {
     let page = again.choose_method(&page, "recovery_code").await;
     let page = again.follow(again.submit_code(&page, &codes[0]).await).await;
     assert_eq!(page.url.path(), "/account/passkeys", "{}", page.text());
+}
+
+/// Support removes a passkey that was lost, and the mail says that it was support.
+#[apply(both_engines)]
+async fn support_removes_passkey_and_says_so(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = ServeSetup::prepare(engine, &db).await;
+    let app = TestApp::start_on(db, engine.redis_url(), Options::default()).await;
+    let patient = app.patient("Mere").await;
+    app.browser().register_passkey(&app, &patient).await;
+    let shown = run(served.command(&["user", "show", &patient.email, "--json"]), "").await;
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown["methods"][0]["method"], "passkey", "{shown}");
+    assert!(!shown.to_string().contains("credential"), "{shown}");
+    let id = shown["methods"][0]["id"].as_str().expect("an id");
+    let remove = ["user", "remove-method", &patient.email, id];
+    let said = run(served.change_command(&remove), "").await;
+    assert!(said.contains("It was the last one"), "{said}");
+    app.wait_for_jobs().await;
+    let mails = app.mail.mails_to(&patient.email);
+    assert!(mails.iter().any(|mail| mail.text.contains("Our staff did this on")), "{mails:?}");
+    assert_eq!(app.count("SELECT COUNT(*) FROM passkeys").await, 0);
 }
