@@ -130,6 +130,14 @@ impl Method {
         }
     }
 
+    /// Whether it proves both steps.
+    pub(super) const fn proves_both(self) -> bool {
+        match self {
+            Self::Mailed(_) => false,
+            Self::Held(method) => method.proves_both(),
+        }
+    }
+
     /// Its name as the second step after a password.
     pub(super) fn name_after_password(self) -> &'static str {
         if self == Self::Held(HeldMethod::PASSKEY_UV) {

@@ -47,7 +47,7 @@ pub(super) fn offered_methods(person: &UserWithPassword, goal: Goal) -> Vec<Meth
 /// The methods among which a person chooses after the first step.
 pub(super) fn second_methods(person: &UserWithPassword, goal: Goal) -> Vec<Method> {
     let mut offered = offered_methods(person, goal);
-    offered.retain(|method| *method != PASSKEY_UV);
+    offered.retain(|method| !method.proves_both());
     offered
 }
 
@@ -111,6 +111,25 @@ mod tests {
             let found = offered(&person(steps(apps, codes, last), false));
             assert_eq!(found, expected, "{apps} {codes} {last:?}");
         }
+    }
+
+    /// With a passkey: it comes first where no other method was used last, and where the strongest is asked for it comes alone.
+    #[test]
+    fn passkey_is_strongest_method() {
+        let with = |apps, codes, last| SecondSteps { passkeys: 1, ..steps(apps, codes, last) };
+        for (apps, codes, last, expected) in [
+            (0, 0, None, &[PASSKEY, EMAIL_CODE, PASSKEY_UV][..]),
+            (1, 1, None, &[PASSKEY, TOTP, EMAIL_CODE, RECOVERY_CODE, PASSKEY_UV]),
+            (1, 0, Some("email_code"), &[EMAIL_CODE, PASSKEY, TOTP, PASSKEY_UV]),
+        ] {
+            let found = offered(&person(with(apps, codes, last), false));
+            assert_eq!(found, expected, "{apps} {codes} {last:?}");
+        }
+        let reset = person(with(1, 3, Some("totp")), true);
+        assert_eq!(offered(&reset), [PASSKEY, RECOVERY_CODE, PASSKEY_UV]);
+        let guarded = Goal::Page(Page::PASSKEYS);
+        let found = second_methods(&person(with(1, 0, Some("totp")), false), guarded);
+        assert_eq!(found, [PASSKEY]);
     }
 
     #[test]

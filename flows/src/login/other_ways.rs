@@ -70,7 +70,8 @@ pub async fn choose(
         Ok(sealed @ Attempt::Sealed { .. }) => return Ok(Answer::Show(sealed.id(), None)),
         Err(answer) => return Ok(answer),
     };
-    let Some(method) = Method::from_name(method) else {
+    // A method that proves both steps is never awaited after the first: it has its own form.
+    let Some(method) = Method::from_name(method).filter(|method| !method.proves_both()) else {
         return Ok(Answer::Show(attempt.row.id, None));
     };
     apply::apply_input(cx, browser_context, &attempt, Input::Choose(method)).await

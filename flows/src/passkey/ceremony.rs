@@ -1,5 +1,5 @@
 //! Ceremonies: a challenge, its purpose and its time, sealed in the page that offers it. Nothing is stored for a page that is
-//! only shown. Whoever accepts the answer claims it in a row, so that it is accepted once, on any replica.
+//! only shown. The flow that accepts the answer claims it in a row, so that it is accepted once, on any replica.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use store::{AttemptId, PasskeyId, SessionId, Timestamp};

@@ -81,7 +81,7 @@ async fn start() -> (TestApp, Client, Patient, Phone) {
 async fn passkey_button_signs_in() {
     let (app, client, patient, phone) = start().await;
     phone.register(&app, &patient).await;
-    // Nobody touches the sensor, so the offer of the address field stays open until the button ends it.
+    // The sensor is not touched, so the offer of the address field stays open until the button ends it.
     phone.set_present(false).await;
     phone.open_sign_in_page(&app, &client).await;
     assert_eq!(phone.tab.text_of("#passkey").await, "Sign in with a passkey");

@@ -72,3 +72,16 @@ async fn case_3_ceremony_serves_its_purpose_alone(engine: Engine) {
     let refused = other.post(&moved, "").await;
     assert!(refused.has_text("That took too long or was sent twice"), "{}", refused.text());
 }
+
+/// Misuse case 3: a passkey as both steps cannot be chosen after the password: the choice changes nothing.
+#[apply(both_engines)]
+async fn case_3_both_steps_are_no_choice(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.browser().register_passkey(&app, &patient).await;
+    let browser = app.browser();
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let page = browser.submit_password(&start, &patient).await;
+    let page = browser.choose_method(&page, "passkey_uv").await;
+    assert_eq!(page.url.path(), "/login/passkey", "{}", page.text());
+}

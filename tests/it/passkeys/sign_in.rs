@@ -116,7 +116,7 @@ async fn case_26_reset_comes_before_passkey(engine: Engine) {
     assert_eq!(app.count(signed_in).await, 0);
 }
 
-/// Misuse case 54: while a stranger's wrong passwords make everybody wait, the passkey works.
+/// Misuse case 54: while a stranger's wrong passwords make the account wait, its owner's passkey works.
 #[apply(both_engines)]
 async fn case_54_passkey_works_while_password_waits(engine: Engine) {
     let app = TestApp::start(engine).await;
