@@ -12,13 +12,13 @@ use zeroize::Zeroizing;
 
 use super::{
     access::AccountAccess,
-    methods::{self, AccountChange, NameRefusal, Removal, RemovedMethod, Remover, tell},
+    methods::{self, AccountChange, AccountMethod, NameRefusal, RemovedMethod, Remover},
     recovery_sheet,
 };
 use crate::{
     Cx, Result,
     attempt::BrowserContext,
-    audit::{self, AuditEntry, event},
+    change_authority::ChangeAuthority,
     login::{
         method::{HeldMethod, Method},
         refusal::CodeRefusal,
@@ -170,15 +170,9 @@ async fn add(
         return Ok(AppChange::Refused(AppRefusal::TooMany(limit)));
     }
     totp_app::insert(tx, app).await?;
-    access.record_change(cx, tx).await?;
-    let added = event::MethodAdded { method: METHOD.name(), id: app.id.to_string() };
-    audit::record(cx, tx, AuditEntry::done(added).user(app.user_id)).await?;
-    let made_with = browser_context.requester.user_agent.as_deref();
-    tell(cx, tx, app.user_id, (MethodChange::AppAdded, made_with)).await?;
-    if steps.recovery_codes > 0 {
-        return Ok(AppChange::Done(None));
-    }
-    Ok(AppChange::Done(Some(recovery_sheet::replace(cx, tx, app.user_id).await?)))
+    let sheet =
+        methods::conclude_addition::<TotpApp>(cx, tx, browser_context, access, (app.id, &steps));
+    sheet.await.map(AppChange::Done)
 }
 
 /// The apps of an account, the oldest first.
@@ -194,59 +188,47 @@ pub async fn rename(
     app: TotpAppId,
     name: &str,
 ) -> Result<AppChange<()>> {
-    let name = match methods::checked_name(name) {
-        Ok(name) => name,
-        Err(refusal) => return Ok(AppChange::Refused(AppRefusal::Name(refusal))),
-    };
-    cx.db
-        .write(async |tx| {
-            if access.lock_if_fresh(cx, tx, browser_context).await?.is_none() {
-                return Ok(AppChange::SignInFirst);
-            }
-            let user = access.person.user.id;
-            if totp_app::rename(tx, app, user, &name).await? {
-                let renamed = event::MethodRenamed { method: METHOD.name(), id: app.to_string() };
-                audit::record(cx, tx, AuditEntry::done(renamed).user(user)).await?;
-            }
-            Ok(AppChange::Done(()))
-        })
-        .await
+    match methods::checked_name(name) {
+        Ok(name) => methods::rename::<TotpApp, _>(cx, browser_context, access, app, &name).await,
+        Err(refusal) => Ok(AppChange::Refused(AppRefusal::Name(refusal))),
+    }
 }
 
-/// Removes an app. With the last one the recovery codes become void, and codes by e-mail are the second step again.
+/// Removes an app. With the last method the recovery codes become void, and codes by e-mail are the second step again.
 pub async fn remove(
     cx: &Cx,
     browser_context: &BrowserContext,
     access: &AccountAccess,
     app: TotpAppId,
 ) -> Result<AppChange<()>> {
-    cx.db
-        .write(async |tx| {
-            if access.lock_if_fresh(cx, tx, browser_context).await?.is_none() {
-                return Ok(AppChange::SignInFirst);
-            }
-            let made_with = browser_context.requester.user_agent.as_deref();
-            let remover = Remover::Owner { session: access.session.id, made_with };
-            remove_row(cx, tx, (access.person.user.id, app), remover).await?;
-            Ok(AppChange::Done(()))
-        })
-        .await
+    methods::remove::<TotpApp, _>(cx, browser_context, access, app).await
 }
 
-/// Removes the row of an app, and what ends with it. None if there is no such app.
-pub(crate) async fn remove_row(
+/// Removes an app of a person, on request of staff. None if there is no such one.
+pub(crate) async fn remove_by_staff(
     cx: &Cx,
     tx: &mut Tx,
     (user, app): (UserId, TotpAppId),
-    remover: Remover<'_>,
+    authority: &ChangeAuthority,
 ) -> Result<Option<RemovedMethod>> {
-    if !totp_app::of_user(tx, user).await?.iter().any(|known| known.id == app) {
-        return Ok(None);
+    methods::remove_row::<TotpApp>(cx, tx, (user, app), Remover::Staff(authority)).await
+}
+
+impl AccountMethod for TotpApp {
+    const METHOD: Method = METHOD;
+    const NOTICES: [MethodChange; 3] =
+        [MethodChange::AppAdded, MethodChange::AppRemoved, MethodChange::LastAppRemoved];
+    type Id = TotpAppId;
+
+    async fn rename(tx: &mut Tx, id: TotpAppId, user: UserId, name: &str) -> store::Result<bool> {
+        totp_app::rename(tx, id, user, name).await
     }
-    // The person's row is locked before its methods, as by a sign-in.
-    remover.record(cx, tx, user).await?;
-    let Some(name) = totp_app::delete(tx, app, user).await? else { return Ok(None) };
-    let row = Removal { user, method: METHOD.name(), id: app.to_string(), name };
-    let changes = (MethodChange::AppRemoved, MethodChange::LastAppRemoved);
-    methods::conclude_removal(cx, tx, row, remover, changes).await.map(Some)
+
+    async fn delete(tx: &mut Tx, id: TotpAppId, user: UserId) -> store::Result<Option<String>> {
+        totp_app::delete(tx, id, user).await
+    }
+
+    async fn exists(tx: &mut Tx, id: TotpAppId, user: UserId) -> store::Result<bool> {
+        Ok(totp_app::of_user(tx, user).await?.iter().any(|known| known.id == id))
+    }
 }

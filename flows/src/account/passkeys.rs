@@ -5,13 +5,13 @@ use store::{PasskeyId, Tx, UserId, passkey, passkey::PasskeyRow};
 
 use super::{
     access::AccountAccess,
-    methods::{self, AccountChange, NameRefusal, Removal, RemovedMethod, Remover, tell},
+    methods::{self, AccountChange, AccountMethod, NameRefusal, RemovedMethod, Remover},
     recovery_sheet,
 };
 use crate::{
     Cx, Result,
     attempt::BrowserContext,
-    audit::{self, AuditEntry, event},
+    change_authority::ChangeAuthority,
     login::method::{HeldMethod, Method},
     mail::MethodChange,
     passkey::{
@@ -111,14 +111,9 @@ async fn add(
     if !passkey::insert(tx, &new_row(cx, user, new, (made_with, &known))).await? {
         return Ok(PasskeyChange::Refused(PasskeyRefusal::Known));
     }
-    access.record_change(cx, tx).await?;
-    let added = event::MethodAdded { method: METHOD.name(), id: new.id.to_string() };
-    audit::record(cx, tx, AuditEntry::done(added).user(user)).await?;
-    tell(cx, tx, user, (MethodChange::PasskeyAdded, made_with)).await?;
-    if steps.recovery_codes > 0 {
-        return Ok(PasskeyChange::Done(None));
-    }
-    Ok(PasskeyChange::Done(Some(recovery_sheet::replace(cx, tx, user).await?)))
+    let sheet =
+        methods::conclude_addition::<PasskeyRow>(cx, tx, browser_context, access, (new.id, &steps));
+    sheet.await.map(PasskeyChange::Done)
 }
 
 /// The row of a new passkey, named after its authenticator, or after browser and system where that hides its model; with a
@@ -161,23 +156,10 @@ pub async fn rename(
     id: PasskeyId,
     name: &str,
 ) -> Result<PasskeyChange<()>> {
-    let name = match methods::checked_name(name) {
-        Ok(name) => name,
-        Err(refusal) => return Ok(PasskeyChange::Refused(PasskeyRefusal::Name(refusal))),
-    };
-    cx.db
-        .write(async |tx| {
-            if access.lock_if_fresh(cx, tx, browser_context).await?.is_none() {
-                return Ok(PasskeyChange::SignInFirst);
-            }
-            let user = access.person.user.id;
-            if passkey::rename(tx, id, user, &name).await? {
-                let renamed = event::MethodRenamed { method: METHOD.name(), id: id.to_string() };
-                audit::record(cx, tx, AuditEntry::done(renamed).user(user)).await?;
-            }
-            Ok(PasskeyChange::Done(()))
-        })
-        .await
+    match methods::checked_name(name) {
+        Ok(name) => methods::rename::<PasskeyRow, _>(cx, browser_context, access, id, &name).await,
+        Err(refusal) => Ok(PasskeyChange::Refused(PasskeyRefusal::Name(refusal))),
+    }
 }
 
 /// Removes a passkey. With the last method the recovery codes become void, and codes by e-mail are the second step again.
@@ -187,33 +169,37 @@ pub async fn remove(
     access: &AccountAccess,
     id: PasskeyId,
 ) -> Result<PasskeyChange<()>> {
-    cx.db
-        .write(async |tx| {
-            if access.lock_if_fresh(cx, tx, browser_context).await?.is_none() {
-                return Ok(PasskeyChange::SignInFirst);
-            }
-            let made_with = browser_context.requester.user_agent.as_deref();
-            let remover = Remover::Owner { session: access.session.id, made_with };
-            remove_row(cx, tx, (access.person.user.id, id), remover).await?;
-            Ok(PasskeyChange::Done(()))
-        })
-        .await
+    methods::remove::<PasskeyRow, _>(cx, browser_context, access, id).await
 }
 
-/// Removes the row of a passkey, and what ends with it. None if there is no such passkey.
-pub(crate) async fn remove_row(
+/// Removes a passkey of a person, on request of staff. None if there is no such one.
+pub(crate) async fn remove_by_staff(
     cx: &Cx,
     tx: &mut Tx,
     (user, id): (UserId, PasskeyId),
-    remover: Remover<'_>,
+    authority: &ChangeAuthority,
 ) -> Result<Option<RemovedMethod>> {
-    if !passkey::of_user(tx, user).await?.iter().any(|known| known.id == id) {
-        return Ok(None);
+    methods::remove_row::<PasskeyRow>(cx, tx, (user, id), Remover::Staff(authority)).await
+}
+
+impl AccountMethod for PasskeyRow {
+    const METHOD: Method = METHOD;
+    const NOTICES: [MethodChange; 3] = [
+        MethodChange::PasskeyAdded,
+        MethodChange::PasskeyRemoved,
+        MethodChange::LastPasskeyRemoved,
+    ];
+    type Id = PasskeyId;
+
+    async fn rename(tx: &mut Tx, id: PasskeyId, user: UserId, name: &str) -> store::Result<bool> {
+        passkey::rename(tx, id, user, name).await
     }
-    // The person's row is locked before its methods, as by a sign-in.
-    remover.record(cx, tx, user).await?;
-    let Some(name) = passkey::delete(tx, id, user).await? else { return Ok(None) };
-    let row = Removal { user, method: METHOD.name(), id: id.to_string(), name };
-    let changes = (MethodChange::PasskeyRemoved, MethodChange::LastPasskeyRemoved);
-    methods::conclude_removal(cx, tx, row, remover, changes).await.map(Some)
+
+    async fn delete(tx: &mut Tx, id: PasskeyId, user: UserId) -> store::Result<Option<String>> {
+        passkey::delete(tx, id, user).await
+    }
+
+    async fn exists(tx: &mut Tx, id: PasskeyId, user: UserId) -> store::Result<bool> {
+        Ok(passkey::of_user(tx, user).await?.iter().any(|known| known.id == id))
+    }
 }

@@ -4,11 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     Cx, Result,
-    account::{
-        authenticator_apps,
-        methods::{RemovedMethod, Remover},
-        passkeys,
-    },
+    account::{authenticator_apps, methods::RemovedMethod, passkeys},
     change_authority::ChangeAuthority,
     email::EmailAddress,
 };
@@ -36,12 +32,10 @@ pub async fn remove(
             let Some(user) = store::user::by_email(tx, email.canonical()).await? else {
                 return Ok(MethodRemoval::UnknownUser);
             };
-            let remover = Remover::Staff(authority);
-            let found = match authenticator_apps::remove_row(cx, tx, (user.id, id.into()), remover)
-                .await?
-            {
+            let (app, passkey) = ((user.id, id.into()), (user.id, id.into()));
+            let found = match authenticator_apps::remove_by_staff(cx, tx, app, authority).await? {
                 Some(app) => Some(app),
-                None => passkeys::remove_row(cx, tx, (user.id, id.into()), remover).await?,
+                None => passkeys::remove_by_staff(cx, tx, passkey, authority).await?,
             };
             Ok(found.map_or(MethodRemoval::UnknownMethod, MethodRemoval::Removed))
         })
