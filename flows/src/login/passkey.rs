@@ -26,7 +26,7 @@ use crate::{
     attempt::{self, Attempt, AttemptLookup, BrowserContext, LoadedAttempt},
     audit::{self, AuditEntry, event, outcome::PasskeyOutcome},
     device,
-    network::{self, AuditSubject, RateLimited},
+    network::{self, AuditSubject, CountedFailure},
     passkey::{
         assertion::{self, AssertionFault, PostedAssertion, VerifiedAssertion},
         ceremony::PageCeremony,
@@ -181,10 +181,12 @@ async fn refuse(
     (passkey, outcome): (Option<PasskeyId>, PasskeyOutcome),
 ) -> Result<Answer> {
     let (user, client) = (attempt.state().user(), attempt.request().client_id());
-    if let Some(limit) = count_failure(cx, (user, client), true).await? {
-        return Ok(Answer::Show(attempt.id(), Some(Refusal::NetworkPaused(limit))));
-    }
-    cx.db
+    let failure = match count_failure(cx, (user, client), true).await? {
+        Ok(failure) => failure,
+        Err(limit) => return Ok(Answer::Show(attempt.id(), Some(limit))),
+    };
+    let answer = cx
+        .db
         .write(async |tx| {
             let loaded = ensure_row(cx, browser_context, tx, attempt).await?;
             claim(tx, &loaded, assertion).await?;
@@ -193,24 +195,30 @@ async fn refuse(
             audit::record(cx, tx, entry).await?;
             Ok(Answer::Show(loaded.row.id, Some(refusal_of(outcome).into())))
         })
-        .await
+        .await;
+    settle(failure, &answer).await;
+    answer
 }
 
-/// Counts a refused passkey of a stranger as a failure of its network; returns the limit that is reached. No counter of a
+/// Counts a refused passkey of a stranger as a failure of its network, or returns the limit that is reached. No counter of a
 /// person is charged.
 async fn count_failure(
     cx: &Cx,
     (user, client): (Option<UserId>, Option<&str>),
     is_stranger: bool,
-) -> Result<Option<RateLimited>> {
+) -> Result<Result<CountedFailure, Refusal>> {
     let about = async || Ok(AuditSubject { user, client: client.map(str::to_owned) });
-    Ok(match network::count_failure(cx, is_stranger, about).await? {
-        Ok(failure) => {
-            failure.keep();
-            None
-        }
-        Err(limit) => Some(limit),
-    })
+    let counted = network::count_failure(cx, is_stranger, about).await?;
+    Ok(counted.map_err(Refusal::NetworkPaused))
+}
+
+/// Keeps a failure, unless its post is judged again.
+async fn settle(failure: CountedFailure, answer: &Result<Answer>) {
+    if matches!(answer, Err(Error::Conflict)) {
+        failure.refund().await;
+    } else {
+        failure.keep();
+    }
 }
 
 /// The row of an attempt, which the first post makes.
@@ -272,7 +280,9 @@ impl PasskeyPost {
     ) -> Result<Answer> {
         let relying_party = cx.relying_party.as_ref().ok_or(Error::Conflict)?;
         let handle = self.person.user.user_handle;
-        let is_recent = cx.now.since(self.row.last_used_at) <= REPEAT_WINDOW;
+        // The passkey may have been used elsewhere since.
+        let proven_at = loaded.row.completed_at.unwrap_or(self.row.last_used_at);
+        let is_recent = cx.now.since(proven_at) <= REPEAT_WINDOW;
         if !is_recent || self.assertion.verify_again(relying_party, &self.row, handle).is_err() {
             return Ok(Answer::Show(loaded.row.id, Some(PasskeyRefusal::Over.into())));
         }
@@ -290,17 +300,29 @@ impl PasskeyPost {
 
     async fn apply(&self, cx: &Cx, browser_context: &BrowserContext) -> Result<Answer> {
         let verified = self.verify(cx);
-        let verdict = match &verified {
+        if verified.is_ok() {
+            return self.apply_verified(cx, browser_context, &verified).await;
+        }
+        let is_stranger = self.is_stranger(cx, browser_context).await?;
+        let about = (Some(self.person.user.id), self.attempt.request().client_id());
+        let failure = match count_failure(cx, about, is_stranger).await? {
+            Ok(failure) => failure,
+            Err(limit) => return Ok(Answer::Show(self.attempt.id(), Some(limit))),
+        };
+        let answer = self.apply_verified(cx, browser_context, &verified).await;
+        settle(failure, &answer).await;
+        answer
+    }
+
+    async fn apply_verified(
+        &self,
+        cx: &Cx,
+        browser_context: &BrowserContext,
+        verified: &Result<VerifiedAssertion, PasskeyOutcome>,
+    ) -> Result<Answer> {
+        let verdict = match verified {
             Ok(_) => Verdict::Right(CodeValidity::Valid),
-            Err(outcome) => {
-                let is_stranger = self.is_stranger(cx, browser_context).await?;
-                let about = (Some(self.person.user.id), self.attempt.request().client_id());
-                if let Some(limit) = count_failure(cx, about, is_stranger).await? {
-                    let refusal = Some(Refusal::NetworkPaused(limit));
-                    return Ok(Answer::Show(self.attempt.id(), refusal));
-                }
-                Verdict::Refused(refusal_of(*outcome).into())
-            }
+            Err(outcome) => Verdict::Refused(refusal_of(*outcome).into()),
         };
         cx.db
             .write(async |tx| {
@@ -310,7 +332,7 @@ impl PasskeyPost {
                 let state = loaded.state.clone();
                 let answer = apply::run(&work, tx, state, Input::Second(checked)).await?;
                 claim(tx, &loaded, &self.assertion).await?;
-                match &verified {
+                match verified {
                     // The machine has not used it: another step is due, or the account may not be used.
                     Ok(_) if matches!(answer, Answer::Show(..)) => {
                         self.record(cx, tx, PasskeyOutcome::OutOfTurn, None).await?;

@@ -198,3 +198,24 @@ async fn unknown_passkeys_are_limited(engine: Engine) {
     assert!(page.has_text("from your network"), "{}", page.text());
     assert_eq!(app.audit_outcomes("passkey.checked").await.len(), 10);
 }
+
+/// A double click with a passkey that no account has counts as one failure of its network.
+#[apply(both_engines)]
+async fn repeated_refusal_counts_once(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    app.set_setting("sign_in.network_failures_ipv4", "10").await;
+    let mut device = PasskeyDevice::new(app.issuer());
+    device.user_handle = Some(vec![1; 16]);
+    let browser = app.browser();
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let (options, form) = start.ceremony();
+    let form = form.with("answer", &device.get(&options));
+    for _ in 0..20 {
+        browser.post(&form, "").await;
+    }
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let page = browser.use_passkey(&start, &mut device).await;
+    assert!(page.has_text("This passkey is not known here"), "{}", page.text());
+    assert_eq!(app.audit_outcomes("passkey.checked").await, ["unknown", "unknown"]);
+}
