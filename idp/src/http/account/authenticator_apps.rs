@@ -6,7 +6,6 @@ use flows::{
         access::AccountAccess,
         authenticator_apps::{self, AppChange, AppRefusal},
         page_notice::PageNotice,
-        recovery_sheet,
     },
     login::goal::Page,
     request::Params,
@@ -14,8 +13,8 @@ use flows::{
 use store::TotpAppId;
 
 use super::{
-    account_form, address, enter, enter_post, kept, notice_of, qr_code, recovery_codes,
-    redirect_with, sign_in_first,
+    account_form, address, enter, enter_post, kept, notice_of, qr_code,
+    recovery_codes::redirect_after_addition, redirect_with, sign_in_first,
 };
 use crate::{
     app::App,
@@ -150,12 +149,8 @@ async fn confirm(
     let (sealed, name) = (form.text(ENROLMENT), form.text("name"));
     let typed = (form.text("code"), name);
     match authenticator_apps::confirm(cx, browser_context, access, sealed, typed).await? {
-        AppChange::Done(None) => redirect_with(request, access, PAGE, (PageNotice::AppAdded, &[])),
-        AppChange::Done(Some(codes)) => {
-            let sheet = recovery_sheet::seal(cx, access, &codes)?;
-            let page = Page::RECOVERY_CODES;
-            let shown = [(recovery_codes::SHEET, sheet.as_str())];
-            redirect_with(request, access, page, (PageNotice::AppAdded, &shown))
+        AppChange::Done(codes) => {
+            redirect_after_addition(request, access, PAGE, (codes, PageNotice::AppAdded))
         }
         AppChange::SignInFirst => Ok(sign_in_first(PAGE)),
         AppChange::Refused(AppRefusal::Over) => {

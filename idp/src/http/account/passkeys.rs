@@ -3,9 +3,9 @@
 use axum::{extract::State, response::Response};
 use flows::{
     account::{
+        access::AccountAccess,
         page_notice::PageNotice,
         passkeys::{self, PasskeyChange, PasskeyRefusal},
-        recovery_sheet,
     },
     login::goal::Page,
     passkey::ceremony::PageCeremony,
@@ -13,7 +13,8 @@ use flows::{
 use store::{PasskeyId, passkey::PasskeyRow};
 
 use super::{
-    account_form, enter, enter_post, kept, notice_of, recovery_codes, redirect_with, sign_in_first,
+    account_form, enter, enter_post, kept, notice_of, recovery_codes::redirect_after_addition,
+    redirect_with, sign_in_first,
 };
 use crate::{
     app::App,
@@ -84,48 +85,56 @@ pub(in crate::http) async fn post(
         Ok(access) => access,
         Err(response) => return Ok(response),
     };
-    let (cx, browser_context) = (&request.cx, &request.browser_context);
-    let action = form.text("action");
-    if action == "continue" {
-        let posted = (form.text("ceremony"), form.text("answer"));
-        let added = passkeys::confirm(cx, browser_context, &access, posted).await?;
-        return match added {
-            PasskeyChange::Done(Some(codes)) => {
-                let sheet = recovery_sheet::seal(cx, &access, &codes)?;
-                let shown = [(recovery_codes::SHEET, sheet.as_str())];
-                let page = Page::RECOVERY_CODES;
-                redirect_with(&request, &access, page, (PageNotice::PasskeyAdded, &shown))
-            }
-            PasskeyChange::Done(None) => {
-                redirect_with(&request, &access, PAGE, (PageNotice::PasskeyAdded, &[]))
-            }
-            PasskeyChange::SignInFirst => Ok(sign_in_first(PAGE)),
-            PasskeyChange::Refused(refusal) => refused(&request, &access, refusal),
-        };
+    match form.text("action") {
+        "continue" => confirm(&request, &access, &form).await,
+        "rename" | "remove" => change(&request, &access, &form).await,
+        _ => Ok(page::see_other(PAGE.path())),
     }
+}
+
+async fn confirm(
+    request: &BrowserRequest,
+    access: &AccountAccess,
+    form: &Form,
+) -> Result<Response, Failure> {
+    let (cx, browser_context) = (&request.cx, &request.browser_context);
+    let posted = (form.text("ceremony"), form.text("answer"));
+    match passkeys::confirm(cx, browser_context, access, posted).await? {
+        PasskeyChange::Done(codes) => {
+            redirect_after_addition(request, access, PAGE, (codes, PageNotice::PasskeyAdded))
+        }
+        PasskeyChange::SignInFirst => Ok(sign_in_first(PAGE)),
+        PasskeyChange::Refused(refusal) => refused(request, access, refusal),
+    }
+}
+
+async fn change(
+    request: &BrowserRequest,
+    access: &AccountAccess,
+    form: &Form,
+) -> Result<Response, Failure> {
     let Ok(id) = form.text("passkey").parse::<PasskeyId>() else {
         return Ok(page::see_other(PAGE.path()));
     };
-    let (outcome, notice) = match action {
-        "remove" => {
-            (passkeys::remove(cx, browser_context, &access, id).await?, PageNotice::PasskeyRemoved)
-        }
-        "rename" => (
-            passkeys::rename(cx, browser_context, &access, id, form.text("name")).await?,
-            PageNotice::AppRenamed,
-        ),
-        _ => return Ok(page::see_other(PAGE.path())),
+    let (cx, browser_context) = (&request.cx, &request.browser_context);
+    let (outcome, notice) = if form.text("action") == "remove" {
+        let removed = passkeys::remove(cx, browser_context, access, id).await?;
+        (removed, PageNotice::PasskeyRemoved)
+    } else {
+        let name = form.text("name");
+        let renamed = passkeys::rename(cx, browser_context, access, id, name).await?;
+        (renamed, PageNotice::AppRenamed)
     };
     match outcome {
-        PasskeyChange::Done(()) => redirect_with(&request, &access, PAGE, (notice, &[])),
+        PasskeyChange::Done(()) => redirect_with(request, access, PAGE, (notice, &[])),
         PasskeyChange::SignInFirst => Ok(sign_in_first(PAGE)),
-        PasskeyChange::Refused(refusal) => refused(&request, &access, refusal),
+        PasskeyChange::Refused(refusal) => refused(request, access, refusal),
     }
 }
 
 fn refused(
     request: &BrowserRequest,
-    access: &flows::account::access::AccountAccess,
+    access: &AccountAccess,
     refusal: PasskeyRefusal,
 ) -> Result<Response, Failure> {
     redirect_with(request, access, PAGE, (PageNotice::PasskeyRefused(refusal), &[]))

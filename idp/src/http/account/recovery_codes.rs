@@ -13,6 +13,7 @@ use flows::{
     },
     login::goal::Page,
 };
+use keys::RecoveryCode;
 
 use super::{
     account_form, address, enter, enter_post, kept, notice_of, redirect_with, sign_in_first,
@@ -71,6 +72,18 @@ pub(in crate::http) async fn get(
         f: text.f,
     };
     page::render_form(&html, &request)
+}
+
+/// To the page after a method was added; over a list that came with it, which is shown now alone.
+pub(super) fn redirect_after_addition(
+    request: &BrowserRequest,
+    access: &AccountAccess,
+    page: Page,
+    (codes, notice): (Option<Vec<RecoveryCode>>, PageNotice),
+) -> Result<Response, Failure> {
+    let Some(codes) = codes else { return redirect_with(request, access, page, (notice, &[])) };
+    let sheet = recovery_sheet::seal(&request.cx, access, &codes)?;
+    redirect_with(request, access, PAGE, (notice, &[(SHEET, sheet.as_str())]))
 }
 
 /// The list as a text file.
