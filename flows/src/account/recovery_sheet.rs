@@ -21,6 +21,10 @@ const CODES: usize = 10;
 /// How long a new list can be shown again, by a reload or to save it.
 const SHOWN_FOR: Duration = Duration::from_mins(10);
 
+/// How long after a method was added its post may be a double click, or one whose answer was lost. Later a list may have been
+/// printed, and is not voided.
+const LOST_FOR: Duration = Duration::from_mins(1);
+
 #[derive(Serialize, Deserialize)]
 struct SealedSheet {
     session: SessionId,
@@ -69,6 +73,9 @@ pub(super) async fn show_again(
     user: UserId,
     made_at: Timestamp,
 ) -> Result<Option<Vec<RecoveryCode>>> {
+    if cx.now.since(made_at) > LOST_FOR {
+        return Ok(None);
+    }
     let sheet = recovery_code::of_user(tx, user).await?;
     let is_unused = sheet.iter().all(|code| code.created_at == made_at && code.used_at.is_none());
     if sheet.is_empty() || !is_unused {

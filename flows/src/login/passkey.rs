@@ -156,11 +156,14 @@ async fn judge(
     };
     drop(conn);
     let (Some(row), Some(person)) = (row, person) else {
+        if is_earlier {
+            return Ok(Answer::StartAgain);
+        }
         let unknown = (None, PasskeyOutcome::Unknown);
         return refuse(cx, browser_context, (&attempt, &assertion), unknown).await;
     };
     let is_foreign = attempt.state().user().is_some_and(|user| user != row.user_id);
-    if assertion.is_second_step && is_foreign {
+    if assertion.is_second_step && is_foreign && !is_earlier {
         let foreign = (Some(row.id), PasskeyOutcome::OtherAccount);
         return refuse(cx, browser_context, (&attempt, &assertion), foreign).await;
     }

@@ -155,14 +155,22 @@ async fn case_24_earlier_cookie_begins_nothing(engine: Engine) {
     let before = browser.with_copied_cookies();
     app.force_reset(&mere).await;
     app.force_reset(&rua).await;
-    let page = browser.follow(browser.use_passkey(&start, &mut device).await).await;
+    let (options, form) = start.ceremony();
+    let own = form.clone().with("answer", &device.get(&options));
+    let page = browser.follow(browser.post(&own, "").await).await;
     assert_eq!(page.url.path(), "/login/new-password", "{}", page.text());
     let ceremony = later["ceremony"].as_str().expect("a ceremony");
     let answer = foreign.get(&later["options"]);
-    let posted = before.post(&form.with("ceremony", ceremony).with("answer", &answer), "").await;
-    assert_eq!(posted.status, 400, "{}", posted.text());
-    let page = browser.get(page.url.as_str()).await;
-    assert_eq!(page.url.path(), "/login/new-password", "{}", page.text());
+    let mut unknown = PasskeyDevice::new(app.issuer());
+    unknown.user_handle = Some(vec![1; 16]);
+    for answer in [answer, unknown.get(&later["options"])] {
+        let foreign = form.clone().with("ceremony", ceremony).with("answer", &answer);
+        let posted = before.post(&foreign, "").await;
+        assert_eq!(posted.status, 400, "{}", posted.text());
+    }
+    // Nor does it keep the browser's own answer from being repeated.
+    let again = before.follow(before.post(&own, "").await).await;
+    assert_eq!(again.url.path(), "/login/new-password", "{}", again.text());
 }
 
 /// A right assertion that is not used is recorded as such: its attempt has come to an end without it.
