@@ -336,8 +336,8 @@ failure-unknown-text = Go back and try again. Nothing can happen twice.
 account-title = Your account
 account-name = Name
 account-email = E-mail
-account-second = After your password
-account-second-lede = Signing in takes a second step. Besides a code by e-mail it can be one of these.
+account-second = How you sign in
+account-second-lede = After your password comes a second step: a code by e-mail, or what you add here. A passkey takes the place of both.
 account-apps-count = { $count ->
     [0] None
     [one] 1 app

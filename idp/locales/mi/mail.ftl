@@ -98,7 +98,7 @@ mail-method-code-used = { $left ->
    *[other] E { $left } e toe ana.
 }
 mail-method-email-off-title = I whakawetohia ngā waehere īmēra mō tō pūkete
-mail-method-email-off = Mai i nāianei ko tō taupānga whakamana, ko te waehere whakaora rānei te hipanga tuarua.
+mail-method-email-off = Mai i nāianei ko te kī uru, ko tō taupānga whakamana, ko te waehere whakaora rānei te hipanga tuarua.
 mail-method-email-on-title = I whakakāngia ngā waehere īmēra mō tō pūkete
 mail-method-email-on = He hipanga tuarua anō te waehere īmēra i muri i tō kupuhipa.
 

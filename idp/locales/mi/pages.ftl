@@ -338,8 +338,8 @@ failure-unknown-text = Hoki atu, ka whakamātau anō. Kāore he mea e taea te ma
 account-title = Tō pūkete
 account-name = Ingoa
 account-email = Īmēra
-account-second = I muri i tō kupuhipa
-account-second-lede = E rua ngā hipanga o te takiuru. Hāunga te waehere īmēra, ka taea tētahi o ēnei.
+account-second = Tō takiuru
+account-second-lede = I muri i tō kupuhipa ko te hipanga tuarua: he waehere īmēra, ko tētahi rānei ka tāpirihia i konei. Ka tū te kī uru hei utu mō ngā mea e rua.
 account-apps-count = { $count ->
     [0] Karekau
     [one] 1 taupānga

@@ -365,6 +365,9 @@ async fn force_reset(
         print::line(&format!(
             "{email} is signed out everywhere and will be asked for a new password."
         ));
+        if !keeps_recovery_codes {
+            print::line("Recovery codes of before, if there were any, are void.");
+        }
     }
     Ok(())
 }

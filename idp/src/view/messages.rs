@@ -261,7 +261,12 @@ impl PageText<'_> {
     }
 
     /// What is wrong with a passkey.
-    pub(crate) fn passkey_problem(&self, message: PageMessage<PasskeyRefusal>) -> FormProblem {
+    /// Its link leads to the button, or to `other_way` where that would only fail again.
+    pub(crate) fn passkey_problem(
+        &self,
+        message: PageMessage<PasskeyRefusal>,
+        other_way: &'static str,
+    ) -> FormProblem {
         let key = match message {
             PageMessage::ThisStep(PasskeyRefusal::Over) => "passkey-error-over",
             PageMessage::ThisStep(PasskeyRefusal::Unknown) => "passkey-error-unknown",
@@ -277,7 +282,12 @@ impl PageText<'_> {
         };
         // There is no field beside which the whole text would stand.
         let text = self.f.l.t(key);
-        FormProblem::new("passkey", text).with_short(text.to_owned())
+        let is_final = matches!(
+            message,
+            PageMessage::ThisStep(PasskeyRefusal::Unknown | PasskeyRefusal::Suspicious)
+        );
+        let field = if is_final { other_way } else { "passkey" };
+        FormProblem::new(field, text).with_short(text.to_owned())
     }
 
     fn held_code_text(&self, method: HeldMethod, refusal: CodeRefusal) -> String {

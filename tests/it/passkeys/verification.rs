@@ -73,6 +73,8 @@ async fn unknown_passkey_names_other_way(engine: Engine) {
     let (start, _) = browser.open_sign_in_page(&client).await;
     let page = browser.use_passkey(&start, &mut device).await;
     assert!(page.has_text("This passkey is not known here"), "{}", page.text());
-    assert!(page.has_field("password"));
+    // The link of the text leads to the other way, which is on the page.
+    assert_eq!(page.link(".problem a").as_deref(), Some("#with-password"));
+    assert!(page.has_field("password") && page.body.contains("id=\"with-password\""));
     assert_eq!(app.audit_outcomes("passkey.checked").await, ["unknown"]);
 }

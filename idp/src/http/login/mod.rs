@@ -117,7 +117,7 @@ fn render(app: &App, request: &BrowserRequest, shown: &StepPage<'_>) -> Result<R
         StepView::Password => {
             let problems = match refusal {
                 Some(Refusal::Passkey(own)) => {
-                    vec![text.passkey_problem(PageMessage::ThisStep(own))]
+                    vec![text.passkey_problem(PageMessage::ThisStep(own), "with-password")]
                 }
                 Some(refusal) => text.password_problems(refusal.for_password_page()),
                 None => Vec::new(),

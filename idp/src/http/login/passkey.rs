@@ -78,7 +78,10 @@ pub(super) fn render(
     let html = PasskeyPage {
         passkey: ceremony.map(|ceremony| passkey_form(request, form.attempt, ceremony)),
         other_ways: view.has_other_ways.then(|| other_ways::address(form.attempt)),
-        problems: message.map(|message| text.passkey_problem(message)).into_iter().collect(),
+        problems: message
+            .map(|message| text.passkey_problem(message, "other-ways"))
+            .into_iter()
+            .collect(),
         form,
         f: text.f,
     };
