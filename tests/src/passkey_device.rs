@@ -41,6 +41,8 @@ pub struct PasskeyDevice {
     pub verifies: bool,
     /// Whether it can be backed up, and is.
     pub synced: bool,
+    /// The RP ID that its browser passes on, if it is not the one of the options.
+    pub rp_id: Option<String>,
     /// The origin that its browser reports.
     pub origin: String,
     /// The AAGUID of its model.
@@ -61,6 +63,7 @@ impl PasskeyDevice {
             counter: 0,
             verifies: true,
             synced: false,
+            rp_id: None,
             origin: issuer.to_owned(),
             model: [0; 16],
             client_data: json!({}),
@@ -124,7 +127,7 @@ impl PasskeyDevice {
         if self.synced {
             flags |= ELIGIBLE | SYNCED;
         }
-        let rp_id = rp_id.expect("an RP ID");
+        let rp_id = self.rp_id.as_deref().or(rp_id).expect("an RP ID");
         let mut data = digest(&SHA256, rp_id.as_bytes()).as_ref().to_vec();
         data.push(flags);
         data.extend(self.counter.to_be_bytes());
